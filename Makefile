@@ -1,0 +1,77 @@
+# Everything a reader or a developer does. `make book` and `make test` work on a fresh machine
+# that has python3, python3-venv, make and git.
+
+PYTHON ?= python3
+# PyTorch's Linux wheels on PyPI carry CUDA (about 3 GB). Where no GPU is wanted:
+#   make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+JOBS ?= auto
+CHAPTER ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+BUILD := _build
+HTML := $(BUILD)/html
+
+# The execution cache sees only a page's own cells. This key stands for all else that cells read.
+CODE := $(sort $(shell find ptft book/results book/claims.toml -type f -not -name '*.pyc' 2>/dev/null))
+KEY := $(shell cat requirements.txt $(CODE) | git hash-object --stdin)
+FRESH := $(BUILD)/.key-$(KEY)
+
+# One thread a process: linear algebra libraries otherwise oversubscribe the cores and can hang a build.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+# Kernels must not open the browser's or the debugger's side channels, nor warn about them.
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test book check format refresh benchmark clean
+.DELETE_ON_ERROR:
+
+help:  ## say what each target does
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY)  ## create .venv with everything pinned in requirements.txt, and ptft itself
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --extra-index-url $(TORCH_INDEX) $(shell grep -E '^torch' requirements.txt))
+	$(BIN)/pip install --requirement requirements.txt --editable .
+	touch $@
+
+test: $(READY)  ## run the unit tests, and every chapter against its reference outputs
+	$(BIN)/python book/tools/notebooks.py check
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile \
+	    --nbval --nbval-sanitize-with tests/nbval.cfg tests book
+
+book: $(READY) $(FRESH)  ## build the book into _build/html, executing the chapters that changed
+	# The ledger reads the chapters' reference outputs, so it is never taken from the cache.
+	rm -f $(BUILD)/.doctrees/book/ledger.doctree
+	# A failed page would not be read again by the next build, which would then look green.
+	$(BIN)/jupyter-book build -W -n --keep-going . || { rm -rf $(BUILD)/.doctrees; exit 1; }
+	$(BIN)/python book/tools/site.py $(HTML)
+
+$(FRESH):
+	rm -rf $(BUILD)
+	mkdir -p $(BUILD)
+	touch $@
+
+check: $(READY)  ## check formatting, lint, and that each chapter's reference is complete and current
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python book/tools/notebooks.py check
+
+format: $(READY)  ## format the code and fix what the linter can fix
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+refresh: $(READY)  ## re-run chapters and write their references: all, or CHAPTER=l_order
+	$(BIN)/python book/tools/notebooks.py refresh $(CHAPTER)
+
+benchmark: $(READY)  ## time the solvers
+	$(BIN)/pytest tests/benchmark.py --benchmark-enable --benchmark-only
+
+clean:  ## remove what was built, but not the environment
+	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .ruff_cache .benchmarks
