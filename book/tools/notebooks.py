@@ -42,7 +42,7 @@ def chapters(names: Iterable[str] = (), folder: Path = BOOK) -> list[Path]:
 
 def _is_notebook(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    return text.startswith("---\n") and "\nkernelspec:" in text.split("\n---\n")[0]
+    return text.startswith("---\n") and "\njupytext:" in text.split("\n---\n")[0]
 
 
 def read_source(path: Path) -> NotebookNode:

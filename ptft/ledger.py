@@ -1,0 +1,246 @@
+"""The reproduction ledger: what the chapters measured, beside what the papers claim.
+
+A chapter calls `record` where it checks a claim; the measurement lands in the cell's output and so
+in the chapter's reference notebook. `records` reads it back from there, `claims` reads the list of
+claims, and `table` joins the two for the page. Nothing on that page is typed in by hand.
+"""
+
+import html
+import json
+import sys
+import tomllib
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+from pathlib import Path
+
+__all__ = ["STATUSES", "Claim", "Record", "claims", "problems", "record", "records", "table"]
+
+MIME = "application/vnd.ptft.ledger"
+STATUSES = {
+    "reproduced": "checked in a chapter, and it holds",
+    "partly": "checked in a chapter, up to what the note says",
+    "planned": "not checked yet",
+    "out of reach": "cannot be checked here, for the reason in the note",
+}
+ROUNDING = Decimal("1e-6")  # an error below this is given as a power of ten: its digits are noise
+SMALLEST = 1e-16
+
+
+@dataclass(frozen=True)
+class Record:
+    """One measurement of one claim, as it stands in a chapter's output.
+
+    Attributes
+    ----------
+    claim : str
+        The claim's identifier in the list of claims.
+    what : str
+        What was measured, in words.
+    result : str
+        The outcome: a bound that was met, a value beside the paper's, or a proof.
+    chapter : str
+        Name of the chapter that recorded it; empty until it is read back.
+    """
+
+    claim: str
+    what: str
+    result: str
+    chapter: str = ""
+
+    def __str__(self):
+        return f"{self.claim} · {self.what}: {self.result}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        # A string, not an object: only strings pass through the filter for rounding errors that
+        # the comparison of a chapter with its reference uses.
+        payload = {"claim": self.claim, "what": self.what, "result": self.result}
+        return {"text/plain": str(self), MIME: json.dumps(payload, ensure_ascii=False)}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement, figure or experiment of a paper.
+
+    Attributes
+    ----------
+    part : str
+        Which table of the ledger it belongs to.
+    title : str
+        Its name in the paper and what it says.
+    status : str
+        One of `STATUSES`.
+    note : str
+        What is missing and why; required unless the status is "reproduced".
+    """
+
+    part: str
+    title: str
+    status: str
+    note: str = ""
+
+
+def record(claim, what, *, measured=None, bound=0.0, value=None, paper=None):
+    """Check a claim's measured error, and put the measurement into the cell's output.
+
+    Parameters
+    ----------
+    claim : str
+        The claim's identifier in `book/claims.toml`.
+    what : str
+        What was measured, in words.
+    measured : float, optional
+        A deviation >= 0. Shown rounded up, so that the last digits of a rounding error do not
+        distinguish one machine from another.
+    bound : float
+        What `measured` must not exceed. 0, the default, means an identity proved symbolically.
+    value, paper : float or str, optional
+        Instead of `measured`: a number found here and the one that the paper gives, if it does.
+
+    Raises
+    ------
+    AssertionError
+        If `measured` exceeds `bound` or is not a number.
+    """
+    if (measured is None) == (value is None):
+        raise ValueError(f"{claim}: give either measured or value")
+    result = _against_paper(value, paper) if measured is None else _within(measured, bound, claim)
+    _show(Record(claim, what, result))
+
+
+def _within(measured, bound, claim):
+    measured, bound = float(measured), float(bound)
+    if not 0.0 <= measured <= bound:  # so written, NaN fails
+        raise AssertionError(f"{claim}: measured {measured:.3g}, must be in [0, {bound:g}]")
+    if bound == 0.0:
+        return "proved symbolically"
+    return f"{min(_round_up(measured), bound):g} ≤ {bound:g}"
+
+
+def _round_up(number):
+    """Round up to one significant digit, or to a power of ten if it is a rounding error."""
+    exact = Decimal(repr(max(number, SMALLEST)))
+    leading = Decimal(1).scaleb(exact.adjusted())
+    if exact >= ROUNDING:
+        return float(exact.quantize(leading, rounding=ROUND_UP))
+    return float(leading if exact == leading else leading * 10)
+
+
+def _against_paper(value, paper):
+    here = value if isinstance(value, str) else f"{value:.2g}"
+    return here if paper is None else f"{here} (paper: {paper})"
+
+
+def _show(entry):
+    # In a kernel IPython is there already; elsewhere it need not be installed.
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and ipython.get_ipython() is not None:
+        ipython.display.display(entry)
+    else:
+        print(entry)
+
+
+def claims(path):
+    """Read the list of claims.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file with one table a claim, headed by its identifier.
+
+    Returns
+    -------
+    dict of str to Claim
+        In the order of the file.
+    """
+    return {name: Claim(**fields) for name, fields in tomllib.loads(_read(path)).items()}
+
+
+def records(folder):
+    """Read the measurements back from the chapters' reference notebooks; nothing is executed.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where the `.ipynb` files are.
+
+    Returns
+    -------
+    list of Record
+        In the order of the file names, and of the cells in each.
+    """
+    return [
+        Record(**json.loads("".join(output["data"][MIME])), chapter=path.stem)
+        for path in sorted(Path(folder).glob("*.ipynb"))
+        for cell in json.loads(_read(path))["cells"]
+        for output in cell.get("outputs", ())
+        if MIME in output.get("data", ())
+    ]
+
+
+def _read(path):
+    return Path(path).read_text(encoding="utf-8")
+
+
+def problems(claims, records):
+    """Say where the list of claims and the measurements disagree.
+
+    Parameters
+    ----------
+    claims : dict of str to Claim
+    records : list of Record
+
+    Returns
+    -------
+    list of str
+        Empty if each record has its claim, and each claim a status that its records bear out.
+    """
+    measured = {entry.claim for entry in records}
+    found = [f"{name} is recorded but not in the list" for name in sorted(measured - set(claims))]
+    for name, claim in claims.items():
+        checked = claim.status in ("reproduced", "partly")
+        if claim.status not in STATUSES:
+            found.append(f"{name} has the status {claim.status!r}, not one of {list(STATUSES)}")
+        elif checked != (name in measured):
+            found.append(f"{name} is {claim.status} but has {'no' if checked else 'a'} record")
+        if claim.status != "reproduced" and not claim.note:
+            found.append(f"{name} is {claim.status} and no note says why")
+    return found
+
+
+def table(part, folder="."):
+    """Return one of the ledger's tables, to be shown in a notebook.
+
+    Parameters
+    ----------
+    part : str
+        Which claims: those with this `Claim.part`.
+    folder : str or Path
+        Where `claims.toml` and the reference notebooks are.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    from IPython.display import HTML
+
+    measured = records(folder)
+    rows = [
+        _row(name, claim, [entry for entry in measured if entry.claim == name])
+        for name, claim in claims(Path(folder) / "claims.toml").items()
+        if claim.part == part
+    ]
+    titles = "".join(f'<th scope="col">{title}</th>' for title in ("Claim", "Status", "Measured"))
+    body = "\n".join(rows)
+    return HTML(f'<table class="ledger">\n<thead><tr>{titles}</tr></thead>\n{body}\n</table>')
+
+
+def _row(name, claim, measured):
+    lines = [
+        f'<a href="{entry.chapter}.html">{entry.chapter.replace("_", " ")}</a>: '
+        f"{html.escape(entry.what)}: <strong>{html.escape(entry.result)}</strong>"
+        for entry in measured
+    ]
+    if claim.note:
+        lines.append(html.escape(claim.note))
+    cells = (html.escape(claim.title), html.escape(claim.status), "<br>".join(lines))
+    return f'<tr id="{name}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
