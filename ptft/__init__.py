@@ -1,0 +1,57 @@
+"""How pretraining shapes what fine-tuning finds: theory of diagonal linear networks (arXiv 2602.20062)."""
+
+from .channel import Group
+from .errors import ConvergenceError
+from .network import (
+    Initialization,
+    Weights,
+    conserved_quantities,
+    initial_weights,
+    pretrained_weights,
+    rebalance,
+)
+from .penalty import (
+    denoise,
+    denoiser_slope,
+    penalty,
+    penalty_curvature,
+    penalty_gradient,
+    sqrt_k,
+    sqrt_k_single_task,
+)
+from .regimes import REGIMES, Regime, kappa, l_order, pretraining_dependence, regime_weights
+from .replica import LearningCurve, fixed_point, learning_curve, penalised_groups
+from .tasks import Prior, Task, noisy_labels, sample_inputs
+
+__version__ = "0.1.0"
+__all__ = [
+    "REGIMES",
+    "ConvergenceError",
+    "Group",
+    "Initialization",
+    "LearningCurve",
+    "Prior",
+    "Regime",
+    "Task",
+    "Weights",
+    "conserved_quantities",
+    "denoise",
+    "denoiser_slope",
+    "fixed_point",
+    "initial_weights",
+    "kappa",
+    "l_order",
+    "learning_curve",
+    "noisy_labels",
+    "penalised_groups",
+    "penalty",
+    "penalty_curvature",
+    "penalty_gradient",
+    "pretrained_weights",
+    "pretraining_dependence",
+    "rebalance",
+    "regime_weights",
+    "sample_inputs",
+    "sqrt_k",
+    "sqrt_k_single_task",
+]

@@ -1,0 +1,70 @@
+"""What goes wrong, said clearly: argument checks and the convergence error."""
+
+import numpy as np
+
+__all__ = ["ConvergenceError"]
+
+
+class ConvergenceError(RuntimeError):
+    """An iteration ended before its residual was small enough.
+
+    Attributes
+    ----------
+    partial : object
+        The result so far, of the type that the call would have returned.
+    """
+
+    def __init__(self, message, partial):
+        super().__init__(message)
+        self.partial = partial
+
+    def __reduce__(self):
+        # RuntimeError would be rebuilt from the message alone: keep the result across processes.
+        return type(self), (str(self), self.partial)
+
+
+def real(name, value, low=-np.inf, high=np.inf, *, open_low=False, open_high=False):
+    """Return `value` as float64, or raise a ValueError that names argument, value and range."""
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be a real number or array, got {value!r}") from error
+    above = array > low if open_low else array >= low
+    below = array < high if open_high else array <= high
+    bad = ~(above & below & np.isfinite(array))
+    if bad.any():
+        left, right = "(" if open_low or low == -np.inf else "[", ")" if open_high or high == np.inf else "]"
+        raise ValueError(
+            f"{name} must be finite and in {left}{low:g}, {high:g}{right}, got {array[bad].flat[0]!r}"
+        )
+    return array[()]
+
+
+def positive(name, value):
+    """Return `value` as float64 if it is finite and larger than zero, else raise."""
+    return real(name, value, 0.0, open_low=True)
+
+
+def number(name, value, *args, **kwargs):
+    """As `real`, for an argument that has to be one number."""
+    result = real(name, value, *args, **kwargs)
+    if np.ndim(result):
+        raise ValueError(f"{name} must be a single number, got an array of shape {result.shape}")
+    return float(result)
+
+
+def vector(name, value, *args, **kwargs):
+    """As `real`, for an argument that has to be a non-empty one-dimensional array."""
+    result = np.atleast_1d(real(name, value, *args, **kwargs))
+    if result.ndim != 1 or not result.size:
+        raise ValueError(f"{name} must be a non-empty 1-d array, got shape {result.shape}")
+    return result
+
+
+def broadcast(**arrays):
+    """Broadcast named arrays together, or raise a ValueError that names them and their shapes."""
+    try:
+        return np.broadcast_arrays(*arrays.values())
+    except ValueError as error:
+        shapes = ", ".join(f"{name} {np.shape(value)}" for name, value in arrays.items())
+        raise ValueError(f"shapes must broadcast together, got {shapes}") from error

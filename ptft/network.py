@@ -1,0 +1,178 @@
+"""Diagonal linear networks: parameters, initialisation, conservation laws (Section 3, Appendix B.1).
+
+The network is f(x) = beta . x with beta = v+ o w+ - v- o w- (equation (1)); `w` is the first
+(hidden) layer and `v` the second (readout) layer. Everything here holds coordinate by coordinate,
+so all functions broadcast.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import errors
+
+__all__ = [
+    "Initialization",
+    "Weights",
+    "conserved_quantities",
+    "initial_weights",
+    "pretrained_weights",
+    "rebalance",
+]
+
+
+@dataclass(frozen=True)
+class Initialization:
+    """The three initialisation parameters of pretraining and fine-tuning.
+
+    Numbers or arrays that broadcast together; arrays describe many networks at once.
+
+    Parameters
+    ----------
+    c_pt : float
+        Absolute scale w(0)^2 + v(0)^2 before pretraining, equation (2); larger than 0.
+    lambda_pt : float
+        Relative scale (w(0)^2 - v(0)^2) / c_pt, equation (3); in [-1, 1]. Negative: the first
+        layer is the smaller one.
+    gamma_ft : float
+        Scale of the readout before fine-tuning, v_FT = gamma_ft / sqrt(2), equation (5); at
+        least 0.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range, or if lambda_pt = -1 and gamma_ft = 0: then the
+        fine-tuned network starts, and stays, at the origin (k = 0).
+    """
+
+    c_pt: float
+    lambda_pt: float
+    gamma_ft: float = 0.0
+
+    def __post_init__(self):
+        values = {
+            "c_pt": errors.positive("c_pt", self.c_pt),
+            "lambda_pt": errors.real("lambda_pt", self.lambda_pt, -1.0, 1.0),
+            "gamma_ft": errors.real("gamma_ft", self.gamma_ft, 0.0),
+        }
+        errors.broadcast(**values)
+        if np.any((values["lambda_pt"] == -1.0) & (values["gamma_ft"] == 0.0)):
+            raise ValueError(
+                "gamma_ft must be larger than 0 where lambda_pt = -1, got gamma_ft = 0: "
+                "both layers would be zero before fine-tuning, and no gradient flow leaves the origin"
+            )
+        for name, value in values.items():
+            object.__setattr__(self, name, float(value) if np.ndim(value) == 0 else value)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The weights of both pathways; arrays of one shape, (..., n_dims).
+
+    Parameters
+    ----------
+    w_plus, w_minus : array
+        First layer of the positive and the negative pathway.
+    v_plus, v_minus : array
+        Second layer of the positive and the negative pathway.
+    """
+
+    w_plus: np.ndarray
+    w_minus: np.ndarray
+    v_plus: np.ndarray
+    v_minus: np.ndarray
+
+    @property
+    def beta(self):
+        """The linear map that the network computes, equation (1)."""
+        return self.v_plus * self.w_plus - self.v_minus * self.w_minus
+
+
+def initial_weights(init):
+    """Return the weights before pretraining, equations (2) and (3).
+
+    Parameters
+    ----------
+    init : Initialization
+
+    Returns
+    -------
+    Weights
+        Equal in both pathways, so that beta = 0; of the shape of `init`'s parameters.
+    """
+    w = np.sqrt(init.c_pt * (1.0 + init.lambda_pt) / 2.0)
+    v = np.sqrt(init.c_pt * (1.0 - init.lambda_pt) / 2.0)
+    return Weights(w, w, v, v)
+
+
+def pretrained_weights(beta_pt, init):
+    """Return the weights of the gradient flow when it has reached `beta_pt` (Appendix B.1).
+
+    Along the flow w+ + v+ grows as e^s and w+ - v+ falls as e^-s, and the other way round in the
+    negative pathway, so that beta = c sinh(2 s): the weights are a function of beta alone.
+
+    Parameters
+    ----------
+    beta_pt : float or array
+        Coefficients at the end of pretraining.
+    init : Initialization
+
+    Returns
+    -------
+    Weights
+    """
+    beta_pt = errors.real("beta_pt", beta_pt)
+    errors.broadcast(beta_pt=beta_pt, c_pt=init.c_pt, lambda_pt=init.lambda_pt)
+    start = initial_weights(init)
+    growth = np.exp(np.arcsinh(beta_pt / init.c_pt) / 2.0)
+    total = start.w_plus + start.v_plus
+    # w(0) - v(0), free of cancellation near lambda = 0
+    difference = init.c_pt * init.lambda_pt / total
+    rising, falling = total * growth, total / growth
+    return Weights(
+        w_plus=(rising + difference / growth) / 2.0,
+        w_minus=(falling + difference * growth) / 2.0,
+        v_plus=(rising - difference / growth) / 2.0,
+        v_minus=(falling - difference * growth) / 2.0,
+    )
+
+
+def rebalance(weights, gamma_ft):
+    """Return the weights from which fine-tuning starts, equations (4) and (5).
+
+    Parameters
+    ----------
+    weights : Weights
+        The network after pretraining.
+    gamma_ft : float
+        Readout scale; at least 0.
+
+    Returns
+    -------
+    Weights
+        Both pathways equal, so that beta = 0.
+    """
+    gamma_ft = errors.real("gamma_ft", gamma_ft, 0.0)
+    w = weights.w_plus + weights.w_minus
+    v = np.broadcast_to(gamma_ft / np.sqrt(2.0), np.shape(w))[()]
+    return Weights(w, w, v, v)
+
+
+def conserved_quantities(weights):
+    """Return what gradient flow conserves in every coordinate (Appendix B.1).
+
+    Parameters
+    ----------
+    weights : Weights
+
+    Returns
+    -------
+    dict of str to array
+        `imbalance_plus` = w+^2 - v+^2 and `imbalance_minus` = w-^2 - v-^2 (both lambda c from
+        initial weights) and `scale` = w+ w- + v+ v- (c from initial weights).
+    """
+    return {
+        "imbalance_plus": (weights.w_plus - weights.v_plus) * (weights.w_plus + weights.v_plus),
+        "imbalance_minus": (weights.w_minus - weights.v_minus) * (weights.w_minus + weights.v_minus),
+        "scale": weights.w_plus * weights.w_minus + weights.v_plus * weights.v_minus,
+    }

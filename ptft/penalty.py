@@ -1,0 +1,172 @@
+"""The penalty q_k that fine-tuning minimises, and its denoiser (Theorem 4.1, equations (11)-(17)).
+
+All functions take sqrt(k), not k, so that k may lie anywhere between 1e-60 and 1e60. They are
+written in the dual coordinate u = asinh(2 z / sqrt(k)) = 2 q_k'(z), in which nothing cancels:
+
+    q_k(z) = (z / 2) (u - tanh(u / 2)),    q_k'(z) = u / 2,    q_k''(z) = 1 / sqrt(k + 4 z^2).
+"""
+
+import numpy as np
+
+from . import errors
+
+__all__ = [
+    "denoise",
+    "denoiser_slope",
+    "penalty",
+    "penalty_curvature",
+    "penalty_gradient",
+    "sqrt_k",
+    "sqrt_k_single_task",
+]
+
+
+def sqrt_k(beta_pt, init):
+    """Return the square root of the penalty parameter k, equation (14).
+
+    sqrt(k) = 2 (1 + lambda) (c + sqrt(c^2 + beta_PT^2)) + gamma^2.
+
+    Parameters
+    ----------
+    beta_pt : float or array
+        Coefficients learned in pretraining.
+    init : Initialization
+
+    Returns
+    -------
+    float or array
+        sqrt(k) > 0, broadcast over all arguments.
+    """
+    beta_pt = errors.real("beta_pt", beta_pt)
+    errors.broadcast(
+        beta_pt=beta_pt, c_pt=init.c_pt, lambda_pt=init.lambda_pt, gamma_ft=init.gamma_ft
+    )
+    hidden = init.c_pt + np.hypot(init.c_pt, beta_pt)
+    return 2.0 * (1.0 + init.lambda_pt) * hidden + np.square(init.gamma_ft)
+
+
+def sqrt_k_single_task(c_pt):
+    """Return sqrt(k) = 2 c for training from scratch, whatever the relative scale (Theorem 4.1).
+
+    Parameters
+    ----------
+    c_pt : float or array
+        Absolute scale of the initial weights; larger than 0.
+    """
+    return 2.0 * errors.positive("c_pt", c_pt)
+
+
+def dual(z, sqrt_k):
+    """Return u = asinh(2 z / sqrt(k)), also where the quotient overflows."""
+    with np.errstate(over="ignore"):
+        zeta = 2.0 * (z / sqrt_k)
+    finite = np.isfinite(zeta)
+    if np.all(finite):
+        return np.arcsinh(zeta)
+    z = np.where(finite, 1.0, z)
+    large = np.sign(z) * (np.log(4.0) + np.log(np.abs(z)) - np.log(sqrt_k))
+    return np.where(finite, np.arcsinh(np.where(finite, zeta, 0.0)), large)
+
+
+def _checked(z, sqrt_k):
+    z, sqrt_k = errors.real("z", z), errors.positive("sqrt_k", sqrt_k)
+    errors.broadcast(z=z, sqrt_k=sqrt_k)
+    return z, sqrt_k
+
+
+def penalty(z, sqrt_k):
+    """Return q_k(z), equation (13).
+
+    Parameters
+    ----------
+    z : float or array
+        Coefficient.
+    sqrt_k : float or array
+        Square root of the penalty parameter; larger than 0.
+
+    Returns
+    -------
+    float or array
+        q_k(z) >= 0: close to z^2 / (2 sqrt(k)) for |z| << sqrt(k), to
+        (|z| / 2) (log(4 |z| / sqrt(k)) - 1) for |z| >> sqrt(k).
+    """
+    z, sqrt_k = _checked(z, sqrt_k)
+    u = dual(z, sqrt_k)
+    return z / 2.0 * (u - np.tanh(u / 2.0))
+
+
+def penalty_gradient(z, sqrt_k):
+    """Return q_k'(z) = asinh(2 z / sqrt(k)) / 2. Parameters as in `penalty`."""
+    return dual(*_checked(z, sqrt_k)) / 2.0
+
+
+def penalty_curvature(z, sqrt_k):
+    """Return q_k''(z) = 1 / sqrt(k + 4 z^2). Parameters as in `penalty`."""
+    z, sqrt_k = _checked(z, sqrt_k)
+    return 0.5 / np.hypot(sqrt_k / 2.0, z)
+
+
+def dual_denoiser(z, a, b):
+    """Solve a sinh(u) + b u = z for u >= 0, given z >= 0, a > 0 and b >= 0.
+
+    Newton's method on a convex increasing function from a point right of the root: the iterates
+    fall monotonically, and the start leaves at most a factor e^u <= z / b to make up, so a dozen
+    steps do.
+    """
+    u = np.minimum(dual(z, 2.0 * a), z / (a + b))
+    for _ in range(60):
+        # a sinh(u) may be a large part of z: the step is formed from values, not from differences
+        step = (a * np.sinh(u) + b * u - z) / (a * np.cosh(u) + b)
+        u = np.maximum(u - step, 0.0)
+        if np.all(np.abs(step) <= 1e-15 * u):
+            break
+    return u
+
+
+def denoise(z, theta, sqrt_k):
+    """Return the scalar denoiser x_hat(z; theta, k), equation (17).
+
+    The minimiser of (x - z)^2 / (2 theta) + q_k(x), that is the root of
+    x - z + (theta / 2) asinh(2 x / sqrt(k)) = 0.
+
+    Parameters
+    ----------
+    z : float or array
+        Noisy observation of a coefficient.
+    theta : float or array
+        Effective regularisation; at least 0. With theta = 0 the answer is z.
+    sqrt_k : float or array
+        Square root of the penalty parameter; larger than 0.
+
+    Returns
+    -------
+    float or array
+    """
+    z, sqrt_k = _checked(z, sqrt_k)
+    theta = errors.real("theta", theta, 0.0)
+    z, theta, sqrt_k = errors.broadcast(z=z, theta=theta, sqrt_k=sqrt_k)
+    size = np.abs(z)
+    u = dual_denoiser(size, sqrt_k / 2.0, theta / 2.0)
+    shift = theta * u / 2.0
+    # Two ways to the same number: each is used where it does not cancel.
+    x = np.where(2.0 * shift <= size, size - shift, sqrt_k / 2.0 * np.sinh(u))
+    return np.copysign(x, z)[()]
+
+
+def denoiser_slope(x, theta, sqrt_k):
+    """Return d x_hat / d z at the denoiser's value x, equations (38)-(40).
+
+    Parameters
+    ----------
+    x : float or array
+        Value of the denoiser, `denoise(z, theta, sqrt_k)`.
+    theta, sqrt_k : float or array
+        As in `denoise`.
+
+    Returns
+    -------
+    float or array
+        1 / (1 + theta q_k''(x)), in (0, 1].
+    """
+    theta = errors.real("theta", theta, 0.0)
+    return 1.0 / (1.0 + theta * penalty_curvature(x, sqrt_k))
