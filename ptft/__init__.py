@@ -1,4 +1,4 @@
-"""How pretraining shapes what fine-tuning finds: theory of diagonal linear networks (arXiv 2602.20062)."""
+"""How pretraining shapes what fine-tuning finds, in diagonal linear networks (arXiv 2602.20062)."""
 
 from .channel import Group
 from .errors import ConvergenceError

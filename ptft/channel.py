@@ -7,7 +7,7 @@ a = sqrt(k) / 2 and b = theta / 2, the dual coordinate u of the denoiser makes b
 
 so an expectation over z needs no root finding, and its integrand is an entire function of u.
 A teacher coefficient x ~ N(mean, variance) has z ~ N(mean, tau^2) with tau^2 = variance + s^2 and,
-given z, x ~ N(mean + w (z - mean), w s^2) with w = variance / tau^2: every expectation is one over z.
+given z, x ~ N(mean + w (z - mean), w s^2) with w = variance / tau^2: expectations are over z alone.
 Panels of Gauss-Legendre nodes in u, placed where the denoiser bends and where the Gaussian falls,
 give it to rounding.
 """
@@ -40,7 +40,8 @@ class Rule(NamedTuple):
 
     `reach`: standard deviations of z that are integrated over. `kink`: half-width in u of the
     panel around the denoiser's bend, where a sinh(u) = b. `tail`: width in u of the panel in which
-    the Gaussian falls. `cut`: distance in u from there beyond which the mass is e^-cut, and one panel enough.
+    the Gaussian falls. `cut`: distance in u below the far end beyond which the mass, e^-cut, is
+    too small to need a panel of its own.
     """
 
     n_nodes: int
@@ -72,9 +73,7 @@ def half_lines(groups):
     """Return the `HalfLines` of a list of `Group`."""
     rows = []
     for probability, scale, prior in groups:
-        for weight, mean, variance in zip(
-            prior.weights, prior.means, prior.variances, strict=True
-        ):
+        for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
             signed = (mean, -mean) if mean else (mean,)
             mass = probability * weight * 2 / len(signed)
             rows += [(mass, scale / 2.0, mu, variance) for mu in signed]

@@ -33,10 +33,10 @@ def real(name, value, low=-np.inf, high=np.inf, *, open_low=False, open_high=Fal
     below = array < high if open_high else array <= high
     bad = ~(above & below & np.isfinite(array))
     if bad.any():
-        left, right = "(" if open_low or low == -np.inf else "[", ")" if open_high or high == np.inf else "]"
-        raise ValueError(
-            f"{name} must be finite and in {left}{low:g}, {high:g}{right}, got {array[bad].flat[0]!r}"
-        )
+        left = "(" if open_low or low == -np.inf else "["
+        right = ")" if open_high or high == np.inf else "]"
+        allowed = f"{left}{low:g}, {high:g}{right}"
+        raise ValueError(f"{name} must be finite and in {allowed}, got {array[bad].flat[0]!r}")
     return array[()]
 
 

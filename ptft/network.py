@@ -1,4 +1,4 @@
-"""Diagonal linear networks: parameters, initialisation, conservation laws (Section 3, Appendix B.1).
+"""Diagonal linear networks: weights, initialisation, conservation laws (Section 3, Appendix B.1).
 
 The network is f(x) = beta . x with beta = v+ o w+ - v- o w- (equation (1)); `w` is the first
 (hidden) layer and `v` the second (readout) layer. Everything here holds coordinate by coordinate,
@@ -59,7 +59,7 @@ class Initialization:
         if np.any((values["lambda_pt"] == -1.0) & (values["gamma_ft"] == 0.0)):
             raise ValueError(
                 "gamma_ft must be larger than 0 where lambda_pt = -1, got gamma_ft = 0: "
-                "both layers would be zero before fine-tuning, and no gradient flow leaves the origin"
+                "both layers would be zero before fine-tuning, and the flow never leaves the origin"
             )
         for name, value in values.items():
             object.__setattr__(self, name, float(value) if np.ndim(value) == 0 else value)
@@ -173,6 +173,7 @@ def conserved_quantities(weights):
     """
     return {
         "imbalance_plus": (weights.w_plus - weights.v_plus) * (weights.w_plus + weights.v_plus),
-        "imbalance_minus": (weights.w_minus - weights.v_minus) * (weights.w_minus + weights.v_minus),
+        "imbalance_minus": (weights.w_minus - weights.v_minus)
+        * (weights.w_minus + weights.v_minus),
         "scale": weights.w_plus * weights.w_minus + weights.v_plus * weights.v_minus,
     }

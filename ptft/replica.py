@@ -18,6 +18,9 @@ from .penalty import sqrt_k
 __all__ = ["LearningCurve", "fixed_point", "learning_curve", "penalised_groups"]
 
 TOLERANCE = 1e-12  # on the relative, undamped residual
+_NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
+_STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
+_COLUMNS = ("error", "s2", "theta", "residual", "expectation_error")
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
     LearningCurve
     """
     groups = _checked_groups(groups)
-    points = np.array(errors.vector("alpha", alpha, 0.0, open_low=True))
+    points = errors.vector("alpha", alpha, 0.0, open_low=True)
     noise = errors.number("noise", noise, 0.0)
     ridge = errors.number("ridge", ridge, 0.0)
     determined = (points >= 1.0) & (ridge == 0.0)
@@ -136,15 +139,14 @@ def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
         raise ValueError(
             "alpha must not be 1 with noise and without ridge, got alpha = 1: the error diverges"
         )
+    if noise == 0.0 and _second_moment(groups) == 0.0:
+        raise ValueError("groups must hold a teacher other than zero, or noise must be positive")
     values = np.empty((len(_COLUMNS), points.size))
     values[:, determined] = _least_squares(points[determined], noise)
     if not determined.all():
         rest = ~determined
         values[:, rest] = _method(groups, ridge)(groups, points[rest], noise, ridge)
     return _curve(np.ndim(alpha) == 0, points, values)
-
-
-_COLUMNS = ("error", "s2", "theta", "residual", "expectation_error")
 
 
 def _checked_groups(groups):
@@ -230,7 +232,7 @@ class _Closure:
         ]
         return np.array(residual), np.array(jacobian)
 
-    def errors(self, x, y, alpha):
+    def outcome(self, x, y, alpha):
         """Return E_gen and the larger relative residual of equations (19) and (20)."""
         s2, theta = np.exp(x), np.exp(y)
         m = moments(self.lines, s2, theta)
@@ -248,6 +250,7 @@ class _Bracket:
         self.low, self.high = np.full(size, -self.widest), np.full(size, self.widest)
 
     def reset(self, i):
+        """Forget what is known at points i."""
         self.low[i], self.high[i] = -self.widest, self.widest
 
     def narrow(self, i, z, value):
@@ -277,6 +280,7 @@ class _Search:
         self.side = np.zeros(x.size)
 
     def run(self, max_steps):
+        """Iterate until every point has converged or `max_steps` are spent; return (x, y)."""
         live = np.arange(self.x.size)
         for _ in range(max_steps):
             residual, jacobian = self.closure(self.x[live], self.y[live], self.alpha[live])
@@ -296,9 +300,10 @@ class _Search:
 
     def _step_both(self, i, residual, jacobian):
         (f_x, f_y), (g_x, g_y) = jacobian
-        # first residual on the curve, to first order, and its derivative along the curve
+        # The first residual on the curve, to first order, and its derivative along the curve.
         value = residual[0] - f_y / g_y * residual[1]
         derivative = f_x - f_y * g_x / g_y
+        # Off the curve the sign is sure only where second-order terms cannot change it.
         sure = np.abs(value) > 4.0 * residual[1] ** 2
         self.x_bracket.narrow(i[sure], self.x[i[sure]], value[sure])
         same = np.sign(value) == self.side[i]
@@ -310,10 +315,6 @@ class _Search:
         self.y[i] += np.clip(step, -4.0 * _STRIDE, 4.0 * _STRIDE)
         self.x[i] = x
         self.y_bracket.reset(i)
-
-
-_STRIDE = 3.0  # longest first step, in log units
-_NEWTON_TOLERANCE = 1e-13
 
 
 def _newton_step(value, derivative, longest):
@@ -337,11 +338,11 @@ def _interior(groups, alpha, noise, ridge):
     x, y = _start(groups, alpha, noise, ridge)
     # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
     for inner, max_steps in ((0.1, 60), (1e-9, 1000)):
-        left = closure.errors(x, y, alpha)[1] > TOLERANCE
+        left = closure.outcome(x, y, alpha)[1] > TOLERANCE
         if not left.any():
             break
         x[left], y[left] = _Search(closure, alpha[left], x[left], y[left], inner).run(max_steps)
-    error, residual = closure.errors(x, y, alpha)
+    error, residual = closure.outcome(x, y, alpha)
     change = _rule_change(closure, x, y, alpha, error)
     return np.stack([error, np.exp(x), np.exp(y), residual, change])
 
@@ -351,7 +352,7 @@ def _rule_change(closure, x, y, alpha, error):
     residual, _ = closure(x, y, alpha)
     fine, jacobian = closure(x, y, alpha, FINE)
     shift = np.linalg.solve(jacobian.T.swapaxes(1, 2), (fine - residual).T[..., None])[..., 0]
-    # with noise, E_gen = alpha s^2 - sigma_0^2 moves by more than s^2, relatively
+    # With noise, E_gen = alpha s^2 - sigma_0^2 moves by more than s^2, relatively
     lever = np.maximum(1.0, alpha * np.exp(x) / error)
     return np.max(np.abs(shift) * np.stack([lever, np.ones_like(lever)], axis=1), axis=1)
 
