@@ -1,7 +1,9 @@
 """How pretraining shapes what fine-tuning finds, in diagonal linear networks (arXiv 2602.20062)."""
 
 from .channel import Group
+from .dynamics import fine_tune, pretrain
 from .errors import ConvergenceError
+from .implicit_bias import implicit_bias
 from .network import (
     Initialization,
     Weights,
@@ -37,7 +39,9 @@ __all__ = [
     "conserved_quantities",
     "denoise",
     "denoiser_slope",
+    "fine_tune",
     "fixed_point",
+    "implicit_bias",
     "initial_weights",
     "kappa",
     "l_order",
@@ -47,6 +51,7 @@ __all__ = [
     "penalty",
     "penalty_curvature",
     "penalty_gradient",
+    "pretrain",
     "pretrained_weights",
     "pretraining_dependence",
     "rebalance",

@@ -1,0 +1,392 @@
+"""Gradient flow of pretraining and fine-tuning (Section 3, Appendix B.1).
+
+The loss is L = ||y - X beta||^2 / 2; dividing it by the number of samples divides the speed of the
+flow, and changes nothing else. With g = X^T (y - X beta) the flow of the four weight vectors is
+
+    dw+/dt = v+ g,    dv+/dt = w+ g,    dw-/dt = -v- g,    dv-/dt = -w- g.
+
+So w+ + v+ and w- - v- grow as e^s where ds/dt = g, and w+ - v+ and w- + v- fall as e^-s. Hence
+
+    beta = (sqrt(k) / 2) sinh(2 s + u0),    s = X^T nu,    d nu/dt = y - X beta,
+
+an equation for as many unknowns as there are samples, in the dual variable nu. sqrt(k) and u0
+follow from the initial weights; when both pathways start alike, sqrt(k) = 2 (w^2 + v^2), u0 = 0.
+"""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import scipy.integrate
+import scipy.linalg
+
+from . import errors
+from .errors import ConvergenceError
+from .network import Weights, conserved_quantities, initial_weights
+
+__all__ = ["Flow", "fine_tune", "pretrain"]
+
+
+@dataclass(frozen=True)
+class Flow:
+    """Where gradient flow ends, and how far to trust it.
+
+    Parameters
+    ----------
+    weights : Weights
+        At the end; arrays of shape (n_dims,).
+    beta : array, shape (n_dims,)
+        The linear map that they make.
+    nu : array, shape (n_samples,)
+        The dual variable, the integral of y - X beta over time (of its part in the column space of
+        X, if the labels are inconsistent); None in the coordinates "weights".
+    residual : float
+        ||y - X beta|| / ||y||, for that part of y.
+    time : float
+        At which the integration ended, for the loss ||y - X beta||^2 / 2.
+    drift : float
+        Largest change of a conserved quantity, relative to the coordinate's squared weights.
+    trajectory : Weights
+        At the requested times; arrays of shape (n_times, n_dims). Its `beta` is the path.
+    n_steps, n_evaluations : int
+        Of the integrator.
+    status : str
+        One sentence.
+    """
+
+    weights: Weights
+    beta: np.ndarray
+    nu: np.ndarray | None
+    residual: float
+    time: float
+    drift: float
+    trajectory: Weights
+    n_steps: int
+    n_evaluations: int
+    status: str
+
+
+def pretrain(X, y, init, **options):
+    """Integrate the gradient flow of pretraining, from scratch to convergence.
+
+    Parameters
+    ----------
+    X : array, shape (n_samples, n_dims)
+        Inputs.
+    y : array, shape (n_samples,)
+        Labels.
+    init : Initialization
+        Of numbers or of arrays of shape (n_dims,).
+    **options
+        As in `fine_tune`.
+
+    Returns
+    -------
+    Flow
+    """
+    X, y = checked_data(X, y)
+    start = initial_weights(init)
+    shape = np.shape(start.w_plus)
+    if shape not in ((), (1,), X.shape[1:]):
+        raise ValueError(
+            f"init must hold numbers or arrays of shape {X.shape[1:]}, got shape {shape}"
+        )
+    return fine_tune(X, y, start, **options)
+
+
+def fine_tune(
+    X,
+    y,
+    weights,
+    *,
+    coordinates="dual",
+    tolerance=1e-12,
+    times=(),
+    rtol=1e-11,
+    max_steps=200_000,
+):
+    """Integrate gradient flow from given weights to convergence.
+
+    Parameters
+    ----------
+    X : array, shape (n_samples, n_dims)
+        Inputs.
+    y : array, shape (n_samples,)
+        Labels. Where no beta fits them, the flow ends at a least-squares solution.
+    weights : Weights
+        Where the flow starts, of numbers or arrays of shape (n_dims,). For fine-tuning,
+        `rebalance(pretrained.weights, gamma_ft)`.
+    coordinates : {"dual", "weights"}
+        Integrate the dual variable, in which the conservation laws hold by construction, or the
+        four weight vectors, as a check.
+    tolerance : float
+        On ||y - X beta|| / ||y||; larger than 0.
+    times : sequence of float
+        When to record the weights; ascending, at least 0.
+    rtol : float
+        Relative tolerance of the integrator, LSODA with exact Jacobians; in [1e-13, 1e-3].
+    max_steps : int
+        After which the integration is given up.
+
+    Returns
+    -------
+    Flow
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range, or weights that cannot move.
+    ConvergenceError
+        If the residual stays above the tolerance; its `partial` is the `Flow` so far.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ptft import Initialization, fine_tune, pretrain, rebalance
+    >>> X = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 1.0]])
+    >>> pretrained = pretrain(X, [1.0, 1.0], Initialization(1e-3, 0.0))
+    >>> tuned = fine_tune(X, [1.0, 0.0], rebalance(pretrained.weights, 0.0))
+    >>> bool(np.allclose(X @ tuned.beta, [1.0, 0.0], atol=1e-11))
+    True
+    """
+    X, y = checked_data(X, y)
+    if coordinates not in _COORDINATES:
+        raise ValueError(f'coordinates must be "dual" or "weights", got {coordinates!r}')
+    tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
+    rtol = errors.number("rtol", rtol, 1e-13, 1e-3)
+    times = _checked_times(times)
+    basis, rows, labels = _compress(X, y)
+    system = _COORDINATES[coordinates](rows, labels, _checked_weights(weights, X.shape[1]))
+    run = _integrate(system, times, tolerance, rtol, max_steps)
+    return _flow(system, basis, run, times, tolerance)
+
+
+def checked_data(X, y):
+    """Return X and y as finite float64 arrays of matching shapes, or raise a ValueError."""
+    X, y = errors.real("X", X), errors.real("y", y)
+    if np.ndim(X) != 2 or not X.size:
+        raise ValueError(f"X must be a non-empty array (n_samples, n_dims), got {np.shape(X)}")
+    if np.shape(y) != X.shape[:1]:
+        raise ValueError(
+            f"y must have shape {X.shape[:1]}, one label a row of X, got {np.shape(y)}"
+        )
+    return X, y
+
+
+def _checked_times(times):
+    times = np.atleast_1d(errors.real("times", times, 0.0))
+    if times.ndim != 1 or np.any(np.diff(times) < 0.0):
+        raise ValueError(f"times must be a 1-d sequence in ascending order, got {times!r}")
+    return times
+
+
+def _checked_weights(weights, n_dims):
+    arrays = {f.name: errors.real(f.name, getattr(weights, f.name)) for f in fields(Weights)}
+    try:
+        start = Weights(*(np.broadcast_to(a, (n_dims,)) for a in arrays.values()))
+    except ValueError as error:
+        shapes = {name: np.shape(a) for name, a in arrays.items()}
+        raise ValueError(f"weights must have shape ({n_dims},), as X says, got {shapes}") from error
+    if not np.all(_scale_and_offset(start)[0] > 0.0):
+        raise ValueError("weights must not be 0 (w+ = -v+ and w- = v-): gradient flow cannot move")
+    return start
+
+
+def _compress(X, y):
+    """Return basis, rows, labels with X = basis rows, labels = basis^T y, basis^T basis = 1.
+
+    The gradient X^T (y - X beta) is rows^T (labels - rows beta): same flow, without the directions
+    in which y cannot be fitted.
+    """
+    left, singular, right = scipy.linalg.svd(X, full_matrices=False)
+    keep = singular > max(X.shape) * np.finfo(float).eps * singular[0]
+    basis = left[:, keep]
+    return basis, singular[keep, None] * right[keep], basis.T @ y
+
+
+def _scale_and_offset(start):
+    """Return sqrt(k) and u0 such that beta = (sqrt(k)/2) sinh(2 s + u0)."""
+    rising = np.hypot(start.w_plus + start.v_plus, start.w_minus - start.v_minus)
+    falling = np.hypot(start.w_plus - start.v_plus, start.w_minus + start.v_minus)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return rising * falling, np.log(rising) - np.log(falling)
+
+
+class _Dual:
+    """The flow of the dual variable nu."""
+
+    def __init__(self, rows, labels, start):
+        self.rows, self.labels, self.initial = rows, labels, start
+        self.sqrt_k, self.offset = _scale_and_offset(start)
+        self.start = np.zeros(len(labels))
+        # the size that nu would reach if beta were linear in it, or s = 1
+        size = np.linalg.norm(self.residual(self.start)) / np.linalg.norm(rows) ** 2
+        self.atol = 1e-13 * min(size / self.sqrt_k.max(), 1.0) or 1.0
+
+    def _argument(self, nu):
+        # the integrator's trial steps may go far, but must not overflow
+        return np.clip(2.0 * (self.rows.T @ nu) + self.offset, -600.0, 600.0)
+
+    def beta(self, nu):
+        return self.sqrt_k / 2.0 * np.sinh(self._argument(nu))
+
+    def velocity(self, t, nu):
+        return self.labels - self.rows @ self.beta(nu)
+
+    def jacobian(self, t, nu):
+        return -(self.rows * (self.sqrt_k * np.cosh(self._argument(nu)))) @ self.rows.T
+
+    def residual(self, nu):
+        return self.velocity(None, nu)
+
+    def weights(self, nu):
+        """Return the weights after s = X^T nu: their sums and differences grow or fall as e^s."""
+        w, start = np.exp(self.rows.T @ nu), self.initial
+        rise_plus, fall_plus = (start.w_plus + start.v_plus) * w, (start.w_plus - start.v_plus) / w
+        rise_minus = (start.w_minus - start.v_minus) * w
+        fall_minus = (start.w_minus + start.v_minus) / w
+        return Weights(
+            w_plus=(rise_plus + fall_plus) / 2.0,
+            w_minus=(fall_minus + rise_minus) / 2.0,
+            v_plus=(rise_plus - fall_plus) / 2.0,
+            v_minus=(fall_minus - rise_minus) / 2.0,
+        )
+
+    def nu(self, state):
+        return state
+
+
+class _Plain:
+    """The flow of the four weight vectors, stacked as (w+, w-, v+, v-)."""
+
+    def __init__(self, rows, labels, start):
+        self.rows, self.labels, self.initial = rows, labels, start
+        self.start = np.concatenate([getattr(start, f.name) for f in fields(Weights)])
+        self.atol = 1e-14 * np.abs(self.start).max()
+
+    def weights(self, state):
+        return Weights(*np.split(state, 4))
+
+    def beta(self, state):
+        return self.weights(state).beta
+
+    def residual(self, state):
+        return self.labels - self.rows @ self.beta(state)
+
+    def _force(self, state):
+        return self.rows.T @ self.residual(state)
+
+    def velocity(self, t, state):
+        p, force = self.weights(state), self._force(state)
+        return np.concatenate(
+            [p.v_plus * force, -p.v_minus * force, p.w_plus * force, -p.w_minus * force]
+        )
+
+    def jacobian(self, t, state):
+        p, force = self.weights(state), self._force(state)
+        # beta's derivative by the state; the velocity is that derivative times the force
+        sides = [p.v_plus, -p.v_minus, p.w_plus, -p.w_minus]
+        slope = np.hstack([self.rows * side for side in sides])
+        result = -slope.T @ slope
+        n, index = len(force), np.arange(len(force))
+        for a, b, sign in ((0, 2, 1.0), (1, 3, -1.0), (2, 0, 1.0), (3, 1, -1.0)):
+            result[a * n + index, b * n + index] += sign * force
+        return result
+
+    def nu(self, state):
+        return None
+
+
+_COORDINATES = {"dual": _Dual, "weights": _Plain}
+
+
+@dataclass
+class _Run:
+    """An integration: its last state, the recorded states, and its account."""
+
+    state: np.ndarray
+    recorded: list
+    residual: float
+    time: float
+    n_steps: int
+    n_evaluations: int
+    message: str
+
+
+def _integrate(system, times, tolerance, rtol, max_steps):
+    """Step until the residual is small and the last requested time has passed."""
+    scale = max(np.linalg.norm(system.labels), np.linalg.norm(system.residual(system.start)))
+    last = times[-1] if times.size else 0.0
+    run = _Run(system.start, [], 0.0, 0.0, 0, 0, "")
+    solver = scipy.integrate.LSODA(
+        system.velocity,
+        0.0,
+        system.start,
+        1e300,
+        rtol=rtol,
+        atol=system.atol,
+        jac=system.jacobian,
+    )
+    while True:
+        run.state, run.time, run.n_evaluations = solver.y, float(solver.t), solver.nfev
+        run.residual = float(np.linalg.norm(system.residual(run.state)) / (scale or 1.0))
+        if run.residual <= tolerance and run.time >= last:
+            break
+        if run.n_steps >= max_steps or solver.status != "running":
+            break
+        run.message = solver.step() or ""
+        run.n_steps += 1
+        _record(solver, times, run.recorded)
+    run.recorded += [run.state] * (times.size - len(run.recorded))
+    return run
+
+
+def _record(solver, times, recorded):
+    """Append the states at the requested times that the last step has passed."""
+    passed = times[len(recorded) : np.searchsorted(times, solver.t, side="right")]
+    if passed.size:
+        recorded.extend(solver.dense_output()(passed).T)
+
+
+def _flow(system, basis, run, times, tolerance):
+    """Return the `Flow` of an integration, or raise if it has not converged."""
+    nu = system.nu(run.state)
+    weights = system.weights(run.state)
+    states = [system.weights(state) for state in run.recorded]
+    converged = run.residual <= tolerance
+    status = (
+        f"{'converged' if converged else 'not converged'}: relative residual {run.residual:.1e} "
+        f"at time {run.time:.3g} after {run.n_steps} steps"
+    )
+    flow = Flow(
+        weights=weights,
+        beta=system.beta(run.state),
+        nu=None if nu is None else basis @ nu,
+        residual=run.residual,
+        time=run.time,
+        drift=_drift(system.initial, weights),
+        trajectory=_stacked(states, weights),
+        n_steps=run.n_steps,
+        n_evaluations=run.n_evaluations,
+        status=status if converged else f"{status} (tolerance {tolerance:g}) {run.message}".strip(),
+    )
+    if not converged:
+        raise ConvergenceError(flow.status, flow)
+    return flow
+
+
+def _drift(start, end):
+    """Return the largest relative change of a conserved quantity."""
+    size = sum(np.square(getattr(end, f.name)) for f in fields(Weights))
+    before, after = conserved_quantities(start), conserved_quantities(end)
+    return float(max(np.max(np.abs(after[name] - before[name]) / size) for name in before))
+
+
+def _stacked(states, like):
+    """Return the states' weights as one `Weights` of shape (n_times, n_dims)."""
+    shape = (len(states), *like.w_plus.shape)
+    return Weights(
+        *(
+            np.array([getattr(state, f.name) for state in states]).reshape(shape)
+            for f in fields(Weights)
+        )
+    )
