@@ -23,11 +23,12 @@ def kappa(beta_pt, init):
     Returns
     -------
     float or array
-        How far a pretrained coefficient carries over into k; in [0, 1).
+        How far a pretrained coefficient carries over into k; in [0, 1].
     """
     scale = sqrt_k(beta_pt, init)
     share = np.abs(beta_pt) / np.hypot(init.c_pt, beta_pt)
-    return 2.0 * (1.0 + init.lambda_pt) * (np.abs(beta_pt) / scale) * share
+    # Below 1 exactly, but the rounded product can be the next number above.
+    return np.minimum(2.0 * (1.0 + init.lambda_pt) * (np.abs(beta_pt) / scale) * share, 1.0)
 
 
 def _dual_coordinates(beta_ft, beta_pt, init):
@@ -77,7 +78,7 @@ def pretraining_dependence(beta_ft, beta_pt, init):
     u, inverse_order = _dual_coordinates(beta_ft, beta_pt, init)
     # l-order - 1 without the subtraction
     excess = np.tanh(u / 2.0) / u / inverse_order
-    return -kappa(beta_pt, init) * excess
+    return 0.0 - kappa(beta_pt, init) * excess  # no negative zero
 
 
 def regime_weights(l_order, pretraining_dependence):
