@@ -1,0 +1,144 @@
+"""Write the tables in `book/results/` that chapter 7 compares with: minutes to hours, not seconds.
+
+    python book/tools/solver_tables.py paper-solver    the paper's solver, at its own settings
+    python book/tools/solver_tables.py interpolation   equation (11) solved for random data
+
+Each table's first lines say what made it: command, commit, versions, seeds, hardware, time.
+"""
+
+import argparse
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy
+
+import ptft
+from ptft.monte_carlo import Settings, monte_carlo_curve
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+FIG_3 = np.linspace(0.01, 0.5, 11)  # the sample sizes of the paper's simulations
+DENSE = np.linspace(0.30, 0.50, 21)
+NETWORK = {"c_pt": 1e-3, "lambda_pt": 0.0, "gamma_ft": 0.0}
+REGIME_I = [{"lambda_pt": value, "gamma_ft": 1e-6} for value in (-0.999999, -1.0)]
+SIMULATION = {"alpha": 0.36, "n_dims": (1000, 2000, 4000), "n_draws": (400, 200, 60), "seed": 7}
+
+
+def figure_3_curves():
+    """Return the distinct (network, overlap, rho_ft) of Figure 3."""
+    scales = [{"c_pt": c} for c in (1e-6, 1e-3, 1.0)] + [{"gamma_ft": g} for g in (1.0, 10.0)]
+    balances = [{"lambda_pt": value} for value in (-0.99, 0.0, 0.99)]
+    tasks = {
+        "scales": [(0.0, 0.1), (1.0, 0.1), (0.0, 0.9)],
+        "balances": [(0.0, 0.1), (0.5, 0.1), (1.0, 0.1), (1.0, 0.04), (1.0, 0.01)],
+    }
+    curves = [(NETWORK | one, *task) for one in scales for task in tasks["scales"]]
+    curves += [(NETWORK | one, *task) for one in balances for task in tasks["balances"]]
+    return [curve for i, curve in enumerate(curves) if curve not in curves[:i]]
+
+
+def paper_solver():
+    """Run the paper's solver on Figure 3's curves, and densely on regime I."""
+    curves = [(curve, FIG_3) for curve in figure_3_curves()]
+    curves += [((NETWORK | one, 0.0, 0.1), DENSE) for one in REGIME_I]
+    return pd.concat([_solve(*curve, alpha) for curve, alpha in curves]), repr(Settings())
+
+
+def _solve(network, overlap, rho_ft, alpha):
+    start = time.perf_counter()
+    curve = monte_carlo_curve(
+        ptft.Task(0.1, rho_ft, overlap), ptft.Initialization(**network), alpha
+    )
+    columns = network | {"overlap": overlap, "rho_ft": rho_ft, "alpha": curve.alpha}
+    for name in ("forward", "backward"):
+        branch = getattr(curve, name)
+        for field in ("error", "standard_error", "residual", "iterations"):
+            columns[f"{name}_{field}"] = getattr(branch, field)
+    columns["seconds"] = time.perf_counter() - start
+    print(columns["seconds"], network, overlap, rho_ft, file=sys.stderr)
+    return pd.DataFrame(columns)
+
+
+def interpolation():
+    """Solve (11) for random data in regime I at one sample size.
+
+    A teacher of 2000 dimensions is a small sample of the task, so the theory's error for each
+    drawn teacher (its own coefficients in place of their distribution) is written beside it.
+    """
+    alpha = SIMULATION["alpha"]
+    rows = [
+        network
+        | {"alpha": alpha, "n_dims": n_dims, "draw": draw}
+        | _simulate(network, n_dims, seed)
+        for network in (NETWORK | one for one in REGIME_I)
+        for n_dims, n_draws in zip(SIMULATION["n_dims"], SIMULATION["n_draws"], strict=True)
+        for draw, seed in enumerate(np.random.SeedSequence(SIMULATION["seed"]).spawn(n_draws))
+    ]
+    return pd.DataFrame(rows), repr(SIMULATION)
+
+
+def _simulate(network, n_dims, seed):
+    rng = np.random.default_rng(seed)
+    beta_pt, beta_ft = ptft.Task(0.1, 0.1, 0.0).sample_teachers(n_dims, rng)
+    inputs = ptft.sample_inputs(round(SIMULATION["alpha"] * n_dims), n_dims, rng)
+    scale = ptft.sqrt_k(beta_pt, ptft.Initialization(**network))
+    found = ptft.implicit_bias(inputs, inputs @ beta_ft, scale)
+    theory = ptft.fixed_point(_drawn_groups(scale, beta_ft), SIMULATION["alpha"])
+    return {
+        "error": np.mean((found.beta - beta_ft) ** 2),
+        "theory": theory.error,
+        "residual": found.residual,
+    }
+
+
+def _drawn_groups(scale, beta_ft):
+    """Return the drawn coefficients as groups: point masses, one group for each penalty."""
+    groups = []
+    for sqrt_k in np.unique(scale):
+        drawn = np.abs(beta_ft[scale == sqrt_k])
+        sizes, counts = np.unique(drawn, return_counts=True)
+        prior = ptft.Prior(counts / counts.sum(), sizes, np.zeros_like(sizes))
+        groups.append(ptft.Group(drawn.size / beta_ft.size, sqrt_k, prior))
+    return groups
+
+
+def provenance(command, settings, seconds):
+    """Return the lines that head a table."""
+    commit = _output("git", "rev-parse", "--short", "HEAD")
+    processor = _output("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2")
+    versions = f"python {platform.python_version()}, numpy {np.__version__}"
+    facts = {
+        "command": f"python book/tools/solver_tables.py {command}",
+        "commit": commit,
+        "versions": f"{versions}, scipy {scipy.__version__}, ptft {ptft.__version__}",
+        "settings": settings,
+        "hardware": f"one core of {processor or platform.processor()}",
+        "seconds": f"{seconds:.0f}",
+    }
+    return "".join(f"# {name}: {fact}\n" for name, fact in facts.items())
+
+
+def _output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main():
+    """Run one of the two commands."""
+    tables = {"paper-solver": paper_solver, "interpolation": interpolation}
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("table", choices=tables)
+    name = parser.parse_args().table
+    start = time.perf_counter()
+    table, settings = tables[name]()
+    head = provenance(name, settings, time.perf_counter() - start)
+    RESULTS.mkdir(exist_ok=True)
+    body = table.to_csv(index=False, float_format="%.7g")
+    (RESULTS / f"{name.replace('-', '_')}.csv").write_text(head + body, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
