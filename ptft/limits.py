@@ -54,7 +54,7 @@ def basis_pursuit_transition(rho):
     -------
     float
         min over nu of rho (1 + nu^2) + (1 - rho) E[soft(V, nu)^2] (Donoho, Maleki and Montanari
-        2009, equation (5)); the Donoho-Tanner transition.
+        2009), which is the Donoho-Tanner transition.
     """
     rho = errors.number("rho", rho, 0.0, 1.0, open_low=True, open_high=True)
     result = minimize_scalar(
