@@ -6,13 +6,29 @@ smaller values of a parameter are blue, larger ones orange to red.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
+
+from .regimes import REGIMES, l_order, pretraining_dependence
 
 __all__ = [
     "BASELINE",
+    "GROUP_COLORS",
+    "LAYER_COLORS",
     "REGIME_COLORS",
+    "draw_layers",
+    "draw_network",
+    "draw_path",
+    "draw_portrait",
+    "draw_portraits",
+    "draw_task",
+    "draw_triangle",
     "label_panels",
+    "mark_regimes",
     "network_color",
     "network_label",
+    "relative_scale_axis",
     "task_label",
     "task_style",
     "use_style",
@@ -29,6 +45,17 @@ _SYMBOLS = {"c_pt": "c", "lambda_pt": r"\lambda", "gamma_ft": r"\gamma"}
 
 REGIME_COLORS = {"I": "#D55E00", "II": "#0072B2", "III": "#CC79A7", "IV": "#009E73"}
 """Colour of each of the four regimes."""
+
+LAYER_COLORS = {"w": "#0072B2", "v": "#E69F00"}
+"""Colour of the first layer's weights w and of the second layer's weights v."""
+
+GROUP_COLORS = {
+    "shared": "#009E73",
+    "new": "#E69F00",
+    "pretraining only": "#56B4E9",
+    "neither": "#FFFFFF",
+}
+"""Colour of each of the four groups of dimensions of a task."""
 
 _TASK_STYLES = {
     (1.0, 0.1): "-",
@@ -79,7 +106,11 @@ def network_color(parameter, value):
 
 def network_label(parameter, value):
     """Return the legend entry of such a network, for instance "$c = 10^{-3}$"."""
-    number = f"10^{{{round(_exponent(value))}}}" if parameter == "c_pt" and value != 1.0 else f"{value:g}"
+    number = (
+        f"10^{{{round(_exponent(value))}}}"
+        if parameter == "c_pt" and value != 1.0
+        else f"{value:g}"
+    )
     return f"${_SYMBOLS[parameter]} = {number}$"
 
 
@@ -109,6 +140,270 @@ def label_panels(axes, labels="abcdefgh"):
     """Write a bold letter at the upper left of every panel."""
     for axis, label in zip(axes, labels, strict=False):
         axis.set_title(label, loc="left", fontweight="bold")
+
+
+def draw_network(axis):
+    """Draw the diagonal linear network: each input has two hidden units of its own (Fig. 1).
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Left without ticks.
+    """
+    axis.set(xlim=(-0.35, 4.6), ylim=(-0.75, 4.7))
+    axis.axis("off")
+    headings = ["inputs", "first layer $w$", "hidden units", "second layer $v$", "output"]
+    for x, heading in zip((0.0, 0.8, 1.6, 2.6, 3.4), headings, strict=True):
+        layer = LAYER_COLORS.get(heading[-2:-1], "black")
+        axis.text(x, 4.45, heading, ha="center", color=layer, fontsize=10)
+    for y, name in ((3.0, "1"), (0.5, "D")):
+        _draw_pathways(axis, y, name)
+    for x in (0.0, 1.6):
+        axis.text(x, 1.75, r"$\vdots$", ha="center", va="center", fontsize=16)
+    _draw_unit(axis, 3.4, 1.75, r"$f(x)$", size=34)
+    axis.text(3.8, 1.75, r"$=\sum_d \beta_d x_d$", va="center", fontsize=12)
+    equation = r"$\beta_d = v_d^+ w_d^+ - v_d^- w_d^-$"
+    axis.text(2.1, -0.7, equation, ha="center", va="center", fontsize=13)
+
+
+def _draw_pathways(axis, y, name):
+    """Draw one input, its hidden units and the four weights between it and the output."""
+    for sign, dash, shift in (("+", "-", 0.6), ("-", (0, (4, 2)), -0.6)):
+        ends = {"w": ((0.0, y), (1.6, y + shift)), "v": ((1.6, y + shift), (3.4, 1.75))}
+        for layer, (start, end) in ends.items():
+            axis.plot(*zip(start, end, strict=True), color=LAYER_COLORS[layer], ls=dash, zorder=1)
+            x, height = np.average([start, end], axis=0, weights=(0.55, 0.45))
+            axis.text(
+                x,
+                height,
+                rf"${layer}_{name}^{sign}$",
+                ha="center",
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+            )
+        _draw_unit(axis, 1.6, y + shift, f"${sign}$", size=16)
+    _draw_unit(axis, 0.0, y, rf"$x_{name}$", size=24)
+
+
+def _draw_unit(axis, x, y, label, size):
+    axis.plot(x, y, "o", ms=size, mfc="white", mec="black", mew=1.2, zorder=2)
+    axis.text(x, y, label, ha="center", va="center", zorder=3)
+
+
+def draw_layers(axis, values, w, v, label):
+    """Draw the size of both layers' weights, a pair of bars for each network (Fig. 1).
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    values : sequence of float
+        What tells the networks apart; written below the bars.
+    w, v : sequence of float
+        First- and second-layer weight of each network.
+    label : str
+        Name of the parameter that `values` are of.
+    """
+    place = np.arange(len(values))
+    for shift, name, heights in ((-0.2, "w", w), (0.2, "v", v)):
+        axis.bar(place + shift, heights, 0.36, color=LAYER_COLORS[name], label=f"${name}$")
+    axis.set_xticks(place, [f"{value:g}" for value in values])
+    axis.set_xlabel(label)
+    axis.grid(visible=False, axis="x")
+
+
+def draw_task(axis, task, n_dims, y=0.0):
+    """Draw which dimensions a pretraining and a fine-tuning task use (Fig. 1).
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    task : ptft.Task
+    n_dims : int
+        Squares in a row; each group must fill a whole number of them.
+    y : float
+        Height of the lower row, the fine-tuning task's; the pretraining task's is above.
+
+    Returns
+    -------
+    dict of str to int
+        How many dimensions each group got.
+    """
+    counts = _group_counts(task, n_dims)
+    names = [name for name, count in counts.items() for _ in range(count)]
+    for x, name in enumerate(names):
+        rows = {1.0: name in ("shared", "pretraining only"), 0.0: name in ("shared", "new")}
+        for row, active in rows.items():
+            color = GROUP_COLORS[name if active else "neither"]
+            square = Rectangle((x, y + row), 0.86, 0.86, facecolor=color, edgecolor="0.6", lw=0.8)
+            axis.add_patch(square)
+    return counts
+
+
+def _group_counts(task, n_dims):
+    counts = {}
+    for group in task.groups():
+        count = group.probability * n_dims
+        if abs(count - round(count)) > 1e-9:
+            raise ValueError(
+                f"n_dims must give each group a whole number of dimensions, got {n_dims}: "
+                f"{group.name!r} would have {count:g}"
+            )
+        counts[group.name] = round(count)
+    order = ("pretraining only", "shared", "new", "neither")
+    return {name: counts[name] for name in order if name in counts}
+
+
+# --- The phase portrait ---------------------------------------------------------------------------
+
+
+def draw_triangle(axis):
+    """Draw the triangle of regimes in the plane of l-order and pretraining dependence (Fig. 2a).
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    """
+    corners = {name: regime.corner for name, regime in REGIMES.items() if regime.corner}
+    axis.fill(*zip(*corners.values(), strict=True), facecolor="0.96", edgecolor="0.6", zorder=0)
+    places = {"I": (-14, 0), "II": (14, 0), "III": (14, 0)}
+    for numeral, corner in corners.items():
+        axis.annotate(
+            numeral,
+            corner,
+            places[numeral],
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            color=REGIME_COLORS[numeral],
+            fontweight="bold",
+            fontsize=13,
+        )
+    axis.set(xlabel=r"$\ell$-order", ylabel="pretraining dependence PD")
+    axis.set(xlim=(0.92, 2.1), ylim=(-1.06, 0.06))
+
+
+def draw_path(axis, l_order, dependence, **style):
+    """Draw a path through the triangle, with an arrowhead halfway along it.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    l_order, dependence : array, shape (n_points,)
+        At least two points, in the direction of the arrow.
+    **style
+        Passed on to `Axes.plot`.
+
+    Returns
+    -------
+    matplotlib.lines.Line2D
+    """
+    (line,) = axis.plot(l_order, dependence, **style)
+    travelled = np.cumsum(np.hypot(np.diff(l_order), np.diff(dependence)))
+    middle = np.searchsorted(travelled, travelled[-1] / 2.0)
+    axis.annotate(
+        "",
+        (l_order[middle + 1], dependence[middle + 1]),
+        (l_order[middle], dependence[middle]),
+        arrowprops={"arrowstyle": "-|>", "color": line.get_color(), "mutation_scale": 16},
+    )
+    return line
+
+
+_PORTRAIT_ROWS = {
+    r"$\ell$-order": (l_order, (1.0, 2.0), np.arange(1.1, 1.95, 0.2)),
+    "PD": (pretraining_dependence, (-1.0, 0.0), np.arange(-0.9, -0.05, 0.2)),
+}
+_PORTRAIT_COLUMNS = {"active in pretraining": 1.0, "inactive in pretraining": 0.0}
+
+
+def draw_portraits(axes, relative, y, init, label):
+    """Draw l-order and PD at beta_FT = 1 over relative scale and a second parameter (Fig. 2b).
+
+    Parameters
+    ----------
+    axes : array of matplotlib.axes.Axes, shape (2, 2)
+        The l-order goes above PD; dimensions with beta_PT = 1 left of those with beta_PT = 0.
+    relative : array, shape (n_x,)
+        1 + lambda, along the logarithmic horizontal axis.
+    y : array, shape (n_y,)
+        The second parameter, along the logarithmic vertical axis.
+    init : Initialization
+        Networks of shape (n_y, n_x).
+    label : str
+        Name of the second parameter.
+    """
+    for row, (name, (function, limits, levels)) in zip(axes, _PORTRAIT_ROWS.items(), strict=True):
+        for axis, (column, beta_pt) in zip(row, _PORTRAIT_COLUMNS.items(), strict=True):
+            axis.set(xlim=relative[[0, -1]], yscale="log", ylabel=label)
+            relative_scale_axis(axis)
+            values = function(1.0, beta_pt, init)
+            image = draw_portrait(axis, relative, y, values, levels, limits)
+            axis.set_title(f"{name}, {column}", fontsize=10.5)
+            axis.label_outer()
+        axis.figure.colorbar(image, ax=list(row), label=name, shrink=0.9, aspect=14)
+
+
+def draw_portrait(axis, x, y, values, levels, limits):
+    """Draw one quantity over two parameters: a heat map with labelled contour lines.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        With its scales set: the labels' places depend on them.
+    x, y : array, shape (n_x,) and (n_y,)
+    values : array, shape (n_y, n_x)
+    levels : array
+        Of the contour lines.
+    limits : tuple of float
+        Of the colour scale.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+    """
+    image = axis.pcolormesh(
+        x, y, values, cmap="cividis", vmin=limits[0], vmax=limits[1], shading="gouraud"
+    )
+    shown = levels[(levels > np.min(values)) & (levels < np.max(values))]
+    if shown.size:  # matplotlib warns where there is no line to draw
+        style = {"colors": "black", "linewidths": 0.9, "linestyles": "solid"}
+        lines = axis.contour(x, y, values, shown, **style)
+        for label in axis.clabel(lines, fmt="%.1f", fontsize=9):
+            label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+    axis.grid(visible=False)
+    return image
+
+
+def relative_scale_axis(axis):
+    """Make x a logarithmic axis of 1 + lambda, labelled with lambda itself."""
+    axis.set_xscale("log")
+    labels = {1e-6: "$-1{+}10^{-6}$", 1e-4: "$-0.9999$", 1e-2: "$-0.99$", 1.0: "0", 2.0: "1"}
+    axis.set_xticks(list(labels), list(labels.values()), fontsize=9)
+    axis.xaxis.get_major_ticks()[0].label1.set_ha("left")  # clear of the panel to the left
+    axis.xaxis.minorticks_off()
+    axis.set_xlabel(r"relative scale $\lambda$")
+
+
+def mark_regimes(axis, x, y, numerals):
+    """Write regimes' numerals into a portrait.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+    x, y : sequence of float
+        Where.
+    numerals : sequence of str
+    """
+    for place, numeral in zip(zip(x, y, strict=True), numerals, strict=True):
+        axis.annotate(
+            numeral,
+            place,
+            ha="center",
+            va="center",
+            fontweight="bold",
+            fontsize=10,
+            bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black"},
+        )
 
 
 def _look_up(table, key, name):
