@@ -11,6 +11,7 @@ import platform
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,24 +43,30 @@ def figure_3_curves():
 
 
 def paper_solver():
-    """Run the paper's solver on Figure 3's curves, and densely on regime I."""
-    curves = [(curve, FIG_3) for curve in figure_3_curves()]
-    curves += [((NETWORK | one, 0.0, 0.1), DENSE) for one in REGIME_I]
-    return pd.concat([_solve(*curve, alpha) for curve, alpha in curves]), repr(Settings())
+    """Run the paper's solver on Figure 3's curves, densely on regime I, and with many seeds."""
+    paper = Settings()
+    runs = [("figure 3", curve, FIG_3, paper) for curve in figure_3_curves()]
+    runs += [("regime I", (NETWORK | one, 0.0, 0.1), DENSE, paper) for one in REGIME_I]
+    runs += [
+        ("seeds", (NETWORK, 1.0, 0.1), FIG_3, replace(paper, n_samples=20_000, seed=seed))
+        for seed in range(1, 21)
+    ]
+    return pd.concat([_solve(*run) for run in runs]), repr(paper)
 
 
-def _solve(network, overlap, rho_ft, alpha):
+def _solve(kind, curve, alpha, settings):
+    network, overlap, rho_ft = curve
     start = time.perf_counter()
-    curve = monte_carlo_curve(
-        ptft.Task(0.1, rho_ft, overlap), ptft.Initialization(**network), alpha
-    )
-    columns = network | {"overlap": overlap, "rho_ft": rho_ft, "alpha": curve.alpha}
+    task, init = ptft.Task(0.1, rho_ft, overlap), ptft.Initialization(**network)
+    curve = monte_carlo_curve(task, init, alpha, settings=settings)
+    columns = {"set": kind} | network | {"overlap": overlap, "rho_ft": rho_ft}
+    columns |= {"n_samples": settings.n_samples, "seed": settings.seed, "alpha": curve.alpha}
     for name in ("forward", "backward"):
         branch = getattr(curve, name)
         for field in ("error", "standard_error", "residual", "iterations"):
             columns[f"{name}_{field}"] = getattr(branch, field)
     columns["seconds"] = time.perf_counter() - start
-    print(columns["seconds"], network, overlap, rho_ft, file=sys.stderr)
+    print(f"{columns['seconds']:.0f} s: {kind}, {task}, {init}", file=sys.stderr)
     return pd.DataFrame(columns)
 
 
@@ -106,9 +113,8 @@ def _drawn_groups(scale, beta_ft):
     return groups
 
 
-def provenance(command, settings, seconds):
+def provenance(command, commit, settings, seconds):
     """Return the lines that head a table."""
-    commit = _output("git", "rev-parse", "--short", "HEAD")
     processor = _output("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2")
     versions = f"python {platform.python_version()}, numpy {np.__version__}"
     facts = {
@@ -132,9 +138,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("table", choices=tables)
     name = parser.parse_args().table
-    start = time.perf_counter()
+    start, commit = time.perf_counter(), _output("git", "rev-parse", "--short", "HEAD")
     table, settings = tables[name]()
-    head = provenance(name, settings, time.perf_counter() - start)
+    head = provenance(name, commit, settings, time.perf_counter() - start)
     RESULTS.mkdir(exist_ok=True)
     body = table.to_csv(index=False, float_format="%.7g")
     (RESULTS / f"{name.replace('-', '_')}.csv").write_text(head + body, encoding="utf-8")
