@@ -377,7 +377,7 @@ def draw_portrait(axis, x, y, values, levels, limits):
 def relative_scale_axis(axis):
     """Make x a logarithmic axis of 1 + lambda, labelled with lambda itself."""
     axis.set_xscale("log")
-    labels = {1e-6: "$-1{+}10^{-6}$", 1e-4: "$-0.9999$", 1e-2: "$-0.99$", 1.0: "0", 2.0: "1"}
+    labels = {1e-6: "$-1{+}10^{-6}$", 1e-4: "", 1e-2: "$-0.99$", 1.0: "0", 2.0: "1"}
     axis.set_xticks(list(labels), list(labels.values()), fontsize=9)
     axis.xaxis.get_major_ticks()[0].label1.set_ha("left")  # clear of the panel to the left
     axis.xaxis.minorticks_off()
