@@ -104,10 +104,11 @@ def basis_pursuit(groups, alpha, noise=0.0, n_nodes=64):
     high = low = 0.5 * np.log((noise + channel.second_moment) / alpha)
     while excess(high) > 0.0:
         high += 1.0
+    step = 1.0
     while excess(low) <= 0.0:
-        low -= 1.0
-        if low < _SMALLEST:  # alpha is the transition, to rounding
+        if low == _SMALLEST:  # alpha is the transition, to rounding
             return 0.0, 0.0
+        low, step = max(low - step, _SMALLEST), 2.0 * step
     s = np.exp(brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
     return float(s * s * channel.error(channel.threshold(alpha, s), s)), float(s * s)
 
