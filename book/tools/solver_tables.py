@@ -23,7 +23,7 @@ from ptft.monte_carlo import Settings, monte_carlo_curve
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FIG_3 = np.linspace(0.01, 0.5, 11)  # the sample sizes of the paper's simulations
-DENSE = np.linspace(0.30, 0.50, 21)
+DENSE = np.linspace(0.30, 0.50, 11)
 NETWORK = {"c_pt": 1e-3, "lambda_pt": 0.0, "gamma_ft": 0.0}
 REGIME_I = [{"lambda_pt": value, "gamma_ft": 1e-6} for value in (-0.999999, -1.0)]
 SIMULATION = {"alpha": 0.36, "n_dims": (1000, 2000, 4000), "n_draws": (400, 200, 60), "seed": 7}
@@ -48,8 +48,8 @@ def paper_solver():
     runs = [("figure 3", curve, FIG_3, paper) for curve in figure_3_curves()]
     runs += [("regime I", (NETWORK | one, 0.0, 0.1), DENSE, paper) for one in REGIME_I]
     runs += [
-        ("seeds", (NETWORK, 1.0, 0.1), FIG_3, replace(paper, n_samples=20_000, seed=seed))
-        for seed in range(1, 21)
+        ("seeds", (NETWORK, 1.0, 0.1), FIG_3, replace(paper, n_samples=10_000, seed=seed))
+        for seed in range(1, 25)
     ]
     return pd.concat([_solve(*run) for run in runs]), repr(paper)
 
