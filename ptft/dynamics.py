@@ -172,6 +172,16 @@ def checked_data(X, y):
     return X, y
 
 
+def checked_scale(sqrt_k, n_dims):
+    """Return sqrt_k as a positive array of shape (n_dims,), or raise a ValueError."""
+    sqrt_k = errors.positive("sqrt_k", sqrt_k)
+    if np.shape(sqrt_k) not in ((), (1,), (n_dims,)):
+        raise ValueError(
+            f"sqrt_k must be a number or of shape ({n_dims},), got shape {np.shape(sqrt_k)}"
+        )
+    return np.broadcast_to(sqrt_k, (n_dims,))
+
+
 def _checked_times(times):
     times = np.atleast_1d(errors.real("times", times, 0.0))
     if times.ndim != 1 or np.any(np.diff(times) < 0.0):

@@ -6,11 +6,14 @@ Stationarity asks for q_k'(beta) = X^T nu with a multiplier nu of the constraint
 
 and nu maximises the concave dual function nu . y - sum_d (sqrt(k_d) / 4) (cosh(2 u_d) - 1).
 Newton's method on it converges from anywhere if the step is damped, but needs a step for each
-factor e by which a coordinate sinks towards sqrt(k). Following the solution down from a large k is
-faster: as long as beta hardly changes, u is a linear function of log sqrt(k), and easily predicted.
+factor e by which a coordinate sinks towards sqrt(k). Two ways lead to a start from which a few
+steps do. Following the solution down from a large k works for any X: as long as beta hardly
+changes, u is a linear function of log sqrt(k), and easily predicted. For large X with independent
+entries, approximate message passing needs only products with X.
+
+The Cholesky factor of one step preconditions conjugate gradients in the next: few are needed.
 """
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +21,20 @@ import scipy.linalg
 import scipy.optimize
 
 from . import errors
-from .dynamics import checked_data
+from .dynamics import checked_data, checked_scale
 from .errors import ConvergenceError
+from .message_passing import Messages, approximate_message_passing
 from .penalty import penalty
 
 __all__ = ["ImplicitBias", "implicit_bias"]
 
 _FACTOR = 100.0  # by which the path lowers sqrt(k)
 _LOOSE = 0.2  # relative residual at which it goes on
-_MAX_STEPS = 100  # at one sqrt(k)
+_MAX_STEPS = 100  # of Newton's method, at one sqrt(k)
+_LARGE = 500_000  # size of X from which message passing is tried first
+_NEAR = 0.1  # relative residual at which Newton's method takes over from it
+_SMALL_SYSTEM = 200  # samples up to which a factorisation costs less than conjugate gradients
+_MAX_GRADIENTS = 10  # before a new factorisation is the better bargain
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,7 @@ class ImplicitBias:
     gap : float
         Duality gap |nu . (y - X beta)| / Q_k(beta): how far Q_k(beta) can be from its minimum.
     iterations : int
-        Of the method.
+        Of message passing, plus linear systems solved by Newton's method.
     method : str
         What found it.
     status : str
@@ -63,7 +71,7 @@ class ImplicitBias:
     status: str
 
 
-def implicit_bias(X, y, sqrt_k, *, tolerance=1e-10):
+def implicit_bias(X, y, sqrt_k, *, method="auto", tolerance=1e-10):
     """Return the coefficients that gradient flow finds: argmin Q_k(beta) with X beta = y.
 
     Parameters
@@ -74,8 +82,12 @@ def implicit_bias(X, y, sqrt_k, *, tolerance=1e-10):
         Labels, which some beta has to fit.
     sqrt_k : float or array, shape (n_dims,)
         Square root of the penalty parameter, `sqrt_k(beta_pt, init)`; larger than 0.
+    method : {"auto", "newton", "message passing"}
+        Newton's method along decreasing k, or message passing alone, which converges for large X
+        with independent entries only. "auto" is Newton's method, for large X from a start that
+        message passing provides if it can.
     tolerance : float
-        On ||X beta - y|| / ||y||; larger than 0. What is returned is usually at rounding level.
+        On ||X beta - y|| / ||y||; larger than 0. Newton's method returns beta at rounding level.
 
     Returns
     -------
@@ -86,7 +98,7 @@ def implicit_bias(X, y, sqrt_k, *, tolerance=1e-10):
     ValueError
         For an argument outside its range, or labels that no beta fits.
     ConvergenceError
-        If the residual stays above the tolerance; its `partial` is the `ImplicitBias` so far.
+        If the residual stays above the tolerance; its `partial` is the result so far.
 
     Examples
     --------
@@ -98,139 +110,251 @@ def implicit_bias(X, y, sqrt_k, *, tolerance=1e-10):
     array([0., 1., 0.])
     """
     X, y = checked_data(X, y)
-    sqrt_k = _checked_scale(sqrt_k, X.shape[1])
+    sqrt_k = checked_scale(sqrt_k, X.shape[1])
     tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
-    back, rows, labels = _independent_rows(X, y)
+    if method not in ("auto", "newton", "message passing"):
+        raise ValueError(f'method must be "auto", "newton" or "message passing", got {method!r}')
+    if method == "message passing":
+        return _by_messages(X, y, sqrt_k, tolerance)
+    found = None
+    if method == "auto" and X.size >= _LARGE and len(y) < X.shape[1] and y.any():
+        found = _newton_from_messages(X, y, sqrt_k)
+    return _result(X, y, sqrt_k, *(found or _newton(X, y, sqrt_k)), tolerance)
+
+
+def _by_messages(X, y, sqrt_k, tolerance):
+    try:
+        run = approximate_message_passing(X, y, sqrt_k, tolerance=tolerance)
+    except ConvergenceError as error:
+        run = error.partial
+    return _result(X, y, sqrt_k, run.beta, run.nu, len(run.residual), "message passing", tolerance)
+
+
+def _newton_from_messages(X, y, sqrt_k):
+    """Return beta, nu, iterations and method; None if message passing leads nowhere."""
+    messages, last = Messages(X, y, sqrt_k, accuracy=1e-3), np.inf
+    path = _Path(X, y, sqrt_k)
+    for n in range(10, 300, 10):
+        for _ in range(10):
+            messages.step()
+        if path.start_at(messages.nu) < _NEAR:
+            path.correct(sqrt_k, 0.0)
+            return path.beta(sqrt_k), path.nu, n + path.steps, "message passing and Newton"
+        if not messages.residual < last:
+            return None
+        last = 2.0 * messages.residual
+    return None
+
+
+def _newton(X, y, sqrt_k):
+    """Return beta, nu, iterations and method."""
     if not y.any():
-        return _result(X, y, sqrt_k, np.zeros(X.shape[1]), 0.0 * y, 0, "zero", tolerance)
+        return np.zeros(X.shape[1]), np.zeros(len(y)), 0, "zero labels"
+    rows, labels, multiplier = _independent_rows(X, y)
     if len(rows) == X.shape[1]:
         beta = np.linalg.solve(rows, labels)
-        multiplier = np.linalg.solve(rows.T, np.arcsinh(2.0 * beta / sqrt_k) / 2.0)
-        return _result(X, y, sqrt_k, beta, back @ multiplier, 0, "linear system", tolerance)
-    beta, multiplier, steps = _Path(rows, labels, sqrt_k).follow()
-    return _result(X, y, sqrt_k, beta, back @ multiplier, steps, "newton", tolerance)
-
-
-def _checked_scale(sqrt_k, n_dims):
-    sqrt_k = errors.positive("sqrt_k", sqrt_k)
-    if np.shape(sqrt_k) not in ((), (1,), (n_dims,)):
-        raise ValueError(
-            f"sqrt_k must be a number or of shape ({n_dims},), got shape {np.shape(sqrt_k)}"
-        )
-    return np.broadcast_to(sqrt_k, (n_dims,))
+        nu = np.linalg.solve(rows.T, np.arcsinh(2.0 * beta / sqrt_k) / 2.0)
+        return beta, multiplier(nu), 0, "linear system"
+    path = _Path(rows, labels, sqrt_k)
+    path.follow()
+    return path.beta(sqrt_k), multiplier(path.nu), path.steps, "Newton"
 
 
 def _independent_rows(X, y):
-    """Return back, rows, labels: orthonormal rows, rows = back^T X, with the same solutions.
+    """Return rows, labels and multiplier: rows beta = labels has the solutions of X beta = y.
 
-    With X^T P = Q R the constraints are R^T Q^T beta = P^T y.
+    The rows are independent; multiplier(nu) returns X's multiplier for theirs.
     """
-    q, r, order = scipy.linalg.qr(X.T, mode="economic", pivoting=True)
+    norms = np.linalg.norm(X, axis=0)
+    norms[norms == 0.0] = 1.0
+    if len(y) <= X.shape[1] and _well_conditioned(X / norms):
+        return X, y, lambda nu: nu
+    # With (X / norms)^T P = Q R the constraints are R^T (Q^T (norms beta)) = P^T y.
+    q, r, order = scipy.linalg.qr((X / norms).T, mode="economic", pivoting=True)
     size = np.abs(np.diag(r))
     rank = int(np.sum(size > max(X.shape) * np.finfo(float).eps * size[0]))
-    back = np.zeros((len(y), rank))
-    head = r[:rank, :rank]
-    back[order[:rank]] = scipy.linalg.solve_triangular(head, np.eye(rank))
-    labels = back.T @ y
-    misfit = np.linalg.norm(y[order] - r[:rank].T @ labels)
-    if misfit > 1e-9 * np.linalg.norm(y):
+    triangle, chosen = r[:rank, :rank], order[:rank]
+    labels = scipy.linalg.solve_triangular(triangle, y[chosen], trans="T")
+    misfit = np.linalg.norm(y[order] - r[:rank].T @ labels) / np.linalg.norm(y)
+    if misfit > 1e-9:
         raise ValueError(
             f"y must be X beta for some beta, got labels of which a part of relative size "
-            f"{misfit / np.linalg.norm(y):.1e} contradicts the rest (rank of X: {rank}, "
-            f"shape {X.shape})"
+            f"{misfit:.1e} contradicts the rest (X has rank {rank} and shape {X.shape})"
         )
-    return back, q[:, :rank].T, labels
+
+    def multiplier(nu):
+        result = np.zeros(len(y))
+        result[chosen] = scipy.linalg.solve_triangular(triangle, nu)
+        return result
+
+    return q[:, :rank].T * norms, labels, multiplier
+
+
+def _well_conditioned(rows):
+    """Return whether rows rows^T has a condition number below 1e6."""
+    gram = rows @ rows.T
+    norm = np.abs(gram).sum(axis=0).max()
+    factor, info = scipy.linalg.lapack.dpotrf(gram.T, overwrite_a=True)
+    return info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] > 1e-6
 
 
 class _Path:
-    """Newton's method along decreasing sqrt(k), with orthonormal rows of full rank."""
+    """Newton's method on the dual function, also along decreasing sqrt(k); rows of full rank.
+
+    u = rows^T nu is carried along, not recomputed: where sqrt(k) is large, beta needs it to more
+    digits than nu can give.
+    """
 
     def __init__(self, rows, labels, sqrt_k):
         self.rows, self.labels, self.sqrt_k = rows, labels, sqrt_k
         self.size = np.linalg.norm(labels)
         self.nu, self.u = np.zeros(len(labels)), np.zeros(len(sqrt_k))
-        self.steps = 0
+        self.systems = _Systems(rows)
 
-    def follow(self):
-        """Return beta, the multiplier and the number of linear systems solved."""
-        level = 10.0 * np.abs(self.rows.T @ self.labels).max()
-        while True:
-            scale = np.maximum(self.sqrt_k, level)
-            last = np.all(scale == self.sqrt_k)
-            self._correct(scale, 0.0 if last else _LOOSE)
-            if last:
-                return self._beta(scale), self.nu, self.steps
-            level /= _FACTOR
-            self._predict(scale, np.maximum(self.sqrt_k, level))
+    @property
+    def steps(self):
+        """Number of linear systems solved."""
+        return self.systems.solved
 
-    def _beta(self, scale):
+    def beta(self, scale):
+        """Return the primal variable for sqrt(k) = scale."""
         return scale / 2.0 * np.sinh(2.0 * self.u)
 
-    def _correct(self, scale, goal):
+    def start_at(self, nu):
+        """Move to nu; return the relative residual there."""
+        self.nu, self.u = nu, self.rows.T @ nu
+        if np.abs(self.u).max() > 150.0:
+            return np.inf
+        return np.linalg.norm(self.rows @ self.beta(self.sqrt_k) - self.labels) / self.size
+
+    def follow(self):
+        """Go from a large sqrt(k), where beta is linear in nu, to the wanted one."""
+        level = self._highest_level()
+        scale = np.maximum(self.sqrt_k, level)
+        while np.any(scale > self.sqrt_k):
+            self.correct(scale, _LOOSE)
+            level = level / _FACTOR
+            target = np.maximum(self.sqrt_k, level)
+            self._predict(scale, target)
+            scale = target
+        self.correct(scale, 0.0)
+
+    def _highest_level(self):
+        """Return a sqrt(k) at which beta is linear in nu, in units in which columns count alike."""
+        norms = np.linalg.norm(self.rows, axis=0)
+        unit = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 1e-12 * norms.max())
+        _, u = self.systems.solve(unit, self.labels, 0.1)
+        return np.abs(u).max() * unit
+
+    def correct(self, scale, goal):
         """Take Newton steps until the residual is at most `goal`, or at rounding level."""
         best = np.inf
         for _ in range(_MAX_STEPS):
-            beta = self._beta(scale)
+            beta = self.beta(scale)
             missing = self.labels - self.rows @ beta
             residual = np.linalg.norm(missing) / self.size
-            if residual <= goal or (residual < 1e-9 and residual > best / 4.0):
+            stalled = residual < 1e-9 and residual > best / 4.0
+            if residual <= goal or (stalled and (residual < 1e-13 or self.systems.careful)):
                 break
+            self.systems.careful |= stalled
             best = min(best, residual)
-            self._move(self._solve(scale, beta, missing), scale)
+            weight, accuracy = np.hypot(scale, 2.0 * beta), np.clip(residual, 1e-10, 0.1)
+            self._move(*self.systems.solve(weight, missing, accuracy), scale)
 
     def _predict(self, scale, target):
-        """Move along the tangent of the path, on which beta + W u' = const in log sqrt(k)."""
-        beta = self._beta(scale)
-        change = beta * np.log(target / scale)
-        nu = self._solve(scale, beta, -self.rows @ change)
-        self.nu += nu
-        self.u += self.rows.T @ nu
+        """Move along the tangent of the path: rows d(beta) = 0 as log sqrt(k) changes."""
+        beta = self.beta(scale)
+        change = self.rows @ (beta * np.log(target / scale))
+        nu, u = self.systems.solve(np.hypot(scale, 2.0 * beta), -change, 0.1)
+        # where beta stays as it is, u changes by half of log(_FACTOR)
+        step = 2.0 * np.log(_FACTOR) / max(np.abs(u).max(), 2.0 * np.log(_FACTOR))
+        self.nu, self.u = self.nu + step * nu, self.u + step * u
 
-    def _solve(self, scale, beta, right):
-        """Solve rows W rows^T x = right, W = sqrt(k + 4 beta^2)."""
-        self.steps += 1
-        root = np.sqrt(np.hypot(scale, 2.0 * beta))
-        weighted = self.rows * root
-        gram = weighted @ weighted.T
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error", scipy.linalg.LinAlgWarning)
-                return scipy.linalg.solve(gram, right, assume_a="pos")
-        except (scipy.linalg.LinAlgError, scipy.linalg.LinAlgWarning):
-            return _solve_by_factor(weighted.T, right)
-
-    def _move(self, nu, scale):
+    def _move(self, nu, u, scale):
         """Go along a Newton direction to the maximum of the dual function."""
-        u = self.rows.T @ nu
         reach = 2.0 * np.abs(u).max()
-        step = 1.0 if reach < 1e-2 else self._line_search(u, self.labels @ nu, scale, reach)
-        self.nu += step * nu
-        self.u += step * u
+        step = 1.0 if reach < 1e-2 else self._line_search(u, self.labels @ nu, scale, 200.0 / reach)
+        self.nu, self.u = self.nu + step * nu, self.u + step * u
 
-    def _line_search(self, u, gain, scale, reach):
+    def _line_search(self, u, gain, scale, end):
+        """Return the step to the maximum, or `end`, up to which nothing overflows."""
+
         def slope(step):
             return np.sum(scale / 2.0 * np.sinh(2.0 * (self.u + step * u)) * u) - gain
 
-        # cosh''' <= 2 cosh'': this step cannot pass the maximum, and nothing overflows below `end`
-        safe, end = np.log1p(reach) / reach, 500.0 / reach
-        high = min(max(1.0, safe), end)
-        while high < end and slope(high) < 0.0:
+        high = min(1.0, end)
+        while slope(high) < 0.0:
+            if high == end:
+                return end
             high = min(2.0 * high, end)
-        if slope(high) < 0.0:
-            return high
+        if slope(0.0) >= 0.0:  # no direction of ascent: rounding
+            return 0.0
         return scipy.optimize.brentq(slope, 0.0, high, xtol=1e-12 * high, rtol=1e-3)
 
 
-def _solve_by_factor(factor, right):
-    """Solve factor^T factor x = right without forming the product."""
-    # rows in descending order: then QR is accurate row by row, whatever their sizes
-    order = np.argsort(-np.linalg.norm(factor, axis=1))
-    r, pivots = scipy.linalg.qr(factor[order], mode="r", pivoting=True)
-    r = r[: len(right)]
-    inner = scipy.linalg.solve_triangular(r, right[pivots], trans="T")
-    x = np.empty_like(right)
-    x[pivots] = scipy.linalg.solve_triangular(r, inner)
-    return x
+class _Systems:
+    """Solves rows diag(weight) rows^T nu = right for weights that change little by little."""
+
+    def __init__(self, rows):
+        self.rows, self.triangle, self.solved, self.careful = rows, None, 0, False
+
+    def solve(self, weight, right, accuracy):
+        """Return nu and rows^T nu; to relative `accuracy` where conjugate gradients find them."""
+        self.solved += 1
+        nu = None
+        if self.triangle is not None and len(right) > _SMALL_SYSTEM:
+            nu = self._conjugate_gradients(weight, right, accuracy)
+        if nu is None:
+            factor = (self.rows * np.sqrt(weight)).T
+            try:
+                self._factorise(factor)
+            except scipy.linalg.LinAlgError:
+                return self._orthogonal_solve(factor, weight, right)
+            nu = self._precondition(right)
+        return nu, self.rows.T @ nu
+
+    def _factorise(self, factor):
+        """Find an upper triangle with triangle^T triangle = factor^T factor."""
+        self.triangle = None
+        if self.careful:
+            raise scipy.linalg.LinAlgError("not accurate enough")
+        gram = (factor.T @ factor).T  # in Fortran's order: LAPACK need not copy it
+        self.triangle = scipy.linalg.cholesky(gram, overwrite_a=True, check_finite=False)
+
+    def _orthogonal_solve(self, factor, weight, right):
+        """Solve by QR, which does not square the condition number.
+
+        With rows in descending order it is accurate row by row, whatever their sizes; and
+        weight rows^T nu, not nu, is what has to reproduce the right side.
+        """
+        order = np.argsort(-np.abs(factor).max(axis=1))
+        q, r, pivots = scipy.linalg.qr(factor[order], mode="economic", pivoting=True)
+        inner = scipy.linalg.solve_triangular(r, right[pivots], trans="T")
+        nu, u = np.empty_like(right), np.empty_like(weight)
+        nu[pivots] = scipy.linalg.solve_triangular(r, inner)
+        u[order] = q @ inner
+        return nu, u / np.sqrt(weight)
+
+    def _precondition(self, right):
+        inner = scipy.linalg.solve_triangular(self.triangle, right, trans="T", check_finite=False)
+        return scipy.linalg.solve_triangular(self.triangle, inner, check_finite=False)
+
+    def _conjugate_gradients(self, weight, right, accuracy):
+        """Return nu, or None if that takes long; preconditioned by the last factorisation."""
+        nu, left = np.zeros_like(right), right
+        direction = step = self._precondition(left)
+        first = size = left @ step
+        for _ in range(_MAX_GRADIENTS):
+            image = self.rows @ (weight * (self.rows.T @ direction))
+            length = size / (direction @ image)
+            nu = nu + length * direction
+            left = left - length * image
+            step = self._precondition(left)
+            last, size = size, left @ step
+            if size <= accuracy**2 * first:
+                return nu
+            direction = step + (size / last) * direction
+        return None
 
 
 def _result(X, y, sqrt_k, beta, nu, iterations, method, tolerance):

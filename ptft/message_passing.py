@@ -1,0 +1,309 @@
+"""Approximate message passing with the q_k denoiser, and its state evolution.
+
+It minimises equation (15). For inputs with independent entries of variance 1 / n_dims, a column of
+X has squared norm alpha, and the iteration is
+
+    h = beta + X^T z / alpha,
+    beta = x_hat(h; theta, k),
+    z = y - X beta + (mean slope / alpha) z,
+
+where `mean slope` averages d x_hat / d h over the coordinates. h behaves as the teacher plus
+Gaussian noise of variance s^2 = ||z||^2 / (n_samples alpha), so beta's error follows from a
+recursion for s^2 alone, state evolution. theta is chosen in each step such that equation (20),
+
+    mean slope + ridge / theta = alpha,
+
+holds. At a fixed point z (ridge / (theta alpha)) = y - X beta and q_k'(beta) = X^T nu with
+nu = z / (theta alpha): the minimiser of (15), and for ridge = 0 that of (11). State evolution's
+fixed point solves (19) and (20) of the replica theory.
+
+Message passing and state evolution: Donoho, Maleki and Montanari, PNAS 106 (2009) 18914.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import errors
+from .channel import Group, half_lines, moments
+from .dynamics import checked_data, checked_scale
+from .errors import ConvergenceError
+from .penalty import dual_denoiser
+
+__all__ = ["MessagePassing", "StateEvolution", "approximate_message_passing", "state_evolution"]
+
+
+@dataclass(frozen=True)
+class MessagePassing:
+    """The iterates of approximate message passing, and where they end.
+
+    Parameters
+    ----------
+    beta : array, shape (n_dims,)
+        The last estimate.
+    nu : array, shape (n_samples,)
+        z / (theta alpha): at convergence q_k'(beta) = X^T nu.
+    s2 : array, shape (n_iterations,)
+        ||z||^2 / (n_samples alpha), the estimated variance of the noise in h.
+    theta : array, shape (n_iterations,)
+        Effective regularisation.
+    residual : array, shape (n_iterations,)
+        ||change of z|| / ||y||; without ridge this is ||y - X beta|| / ||y||.
+    error : array, shape (n_iterations,), or None
+        ||beta - teacher||^2 / n_dims after the iteration, if the teacher is given.
+    status : str
+        One sentence.
+    """
+
+    beta: np.ndarray
+    nu: np.ndarray
+    s2: np.ndarray
+    theta: np.ndarray
+    residual: np.ndarray
+    error: np.ndarray | None
+    status: str
+
+
+@dataclass(frozen=True)
+class StateEvolution:
+    """Error, effective noise and regularisation of each iteration; arrays of shape (n_iterations,).
+
+    Parameters
+    ----------
+    s2, theta : array
+        Variance of the noise in h, and the theta chosen for it.
+    error : array
+        E[(x_hat - x)^2] after the iteration.
+    """
+
+    s2: np.ndarray
+    theta: np.ndarray
+    error: np.ndarray
+
+
+def approximate_message_passing(
+    X, y, sqrt_k, *, ridge=0.0, teacher=None, tolerance=1e-10, max_iterations=2000
+):
+    """Minimise equation (15) by approximate message passing.
+
+    Fast where the entries of X are independent with mean 0 and equal variance; for other inputs it
+    may not converge. X and y are divided by a common factor such that the columns' mean squared
+    norm is alpha = n_samples / n_dims, which leaves the minimiser as it is.
+
+    Parameters
+    ----------
+    X : array, shape (n_samples, n_dims)
+        Inputs.
+    y : array, shape (n_samples,)
+        Labels.
+    sqrt_k : float or array, shape (n_dims,)
+        Square root of the penalty parameter; larger than 0.
+    ridge : float
+        gamma_ext; at least 0. With 0, n_samples has to be less than n_dims.
+    teacher : array, shape (n_dims,), optional
+        Coefficients to compare each estimate with.
+    tolerance : float
+        On the residual; larger than 0.
+    max_iterations : int
+        After which the iteration is given up.
+
+    Returns
+    -------
+    MessagePassing
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range.
+    ConvergenceError
+        If the residual stays above the tolerance, as it may where X is small or not Gaussian; its
+        `partial` is the `MessagePassing` so far.
+    """
+    X, y = checked_data(X, y)
+    sqrt_k = checked_scale(sqrt_k, X.shape[1])
+    ridge = errors.number("ridge", ridge, 0.0)
+    tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
+    if teacher is not None and np.shape(teacher) != X.shape[1:]:
+        raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
+    _check_sample_size(X.shape[0] / X.shape[1], ridge)
+    messages = Messages(X, y, sqrt_k, ridge)
+    rows = []
+    for _ in range(max_iterations):
+        messages.step()
+        error = np.nan if teacher is None else np.mean(np.square(messages.beta - teacher))
+        rows.append((messages.s2, messages.theta, messages.residual, error))
+        if messages.residual <= tolerance:
+            break
+    return _finished(messages, np.array(rows).reshape(-1, 4), teacher is not None, tolerance)
+
+
+def _check_sample_size(alpha, ridge):
+    if alpha >= 1.0 and not ridge:
+        raise ValueError(
+            "n_samples must be less than n_dims without ridge (the samples alone determine beta "
+            f"otherwise), got alpha = {alpha:g}"
+        )
+
+
+class Messages:
+    """The state of the iteration; `step` advances it."""
+
+    def __init__(self, X, y, sqrt_k, ridge=0.0, accuracy=1e-13):
+        self.X, self.y, self.half, self.accuracy = X, y, sqrt_k / 2.0, accuracy
+        self.alpha = X.shape[0] / X.shape[1]
+        # squared norm of a column, by which X^T is divided; ridge in units in which it is alpha
+        self.norm2 = np.vdot(X, X) / X.shape[1] or 1.0
+        self.ridge = ridge * self.alpha / self.norm2
+        self.size = np.linalg.norm(y) or 1.0
+        self.beta, self.z = np.zeros(X.shape[1]), y
+        self.residual, self.s2 = np.inf, self._noise()
+        scale = np.hypot(np.mean(sqrt_k), np.sqrt(self.s2))
+        self.theta = scale * max(1.0 / self.alpha - 1.0, 0.0) + self.ridge / self.alpha
+
+    def _noise(self):
+        return np.vdot(self.z, self.z) / (len(self.y) * self.norm2)
+
+    @property
+    def nu(self):
+        """Multiplier of the constraints."""
+        return self.z / (self.theta * self.norm2)
+
+    def step(self):
+        """Update theta, beta and z."""
+        h = self.beta + self.X.T @ self.z / self.norm2
+        size = np.abs(h)
+        self.s2 = self._noise()
+        self.theta = solve_theta(
+            lambda theta: self._slope(size, theta),
+            self.alpha,
+            self.ridge,
+            self.theta,
+            self.accuracy,
+        )
+        u = dual_denoiser(size, self.half, self.theta / 2.0)
+        self.beta = np.copysign(self.half * np.sinh(u), h)
+        change = self.y - self.X @ self.beta - (self.ridge / (self.theta * self.alpha)) * self.z
+        self.z = self.z + change
+        self.residual = np.linalg.norm(change) / self.size
+
+    def _slope(self, size, theta):
+        """Return the mean slope, 1 minus it, and its derivative by theta, at h = +-size."""
+        b = theta / 2.0
+        u = dual_denoiser(size, self.half, b)
+        sinh, cosh = self.half * np.sinh(u), self.half * np.cosh(u)
+        rise = cosh + b
+        return (
+            np.mean(cosh / rise),
+            np.mean(b / rise),
+            -0.5 * np.mean((b / rise * sinh / rise * u + cosh / rise) / rise),
+        )
+
+
+def solve_theta(slope, alpha, ridge, theta, accuracy=1e-14):
+    """Solve mean slope + ridge / theta = alpha, whose left side falls with theta.
+
+    Parameters
+    ----------
+    slope : callable
+        Returns the mean slope, 1 minus it, and its derivative, at theta.
+    alpha, ridge : float
+    theta : float
+        Where Newton's method in log(theta) starts.
+    accuracy : float
+        Relative, of the equation.
+    """
+    x, low, high = np.log(theta), -np.inf, np.inf
+    for _ in range(200):
+        theta = np.exp(x)
+        value, gap, derivative = slope(theta)
+        # Without ridge, the difference of log odds: nearly linear in x at both ends.
+        f = np.log((value + ridge / theta) / alpha)
+        df = (theta * derivative - ridge / theta) / (value + ridge / theta)
+        if not ridge:
+            f -= np.log(gap / (1.0 - alpha))
+            df += theta * derivative / gap
+        if abs(f) <= accuracy:
+            break
+        low, high = (x, high) if f > 0.0 else (low, x)
+        x = _confined(x - np.clip(f / df, -5.0, 5.0), low, high)
+        if x in (low, high):
+            break
+    return theta
+
+
+def _confined(x, low, high):
+    """Return x, or the middle of the interval where x is outside."""
+    return x if low < x < high else (low + high) / 2.0
+
+
+def _finished(messages, rows, has_error, tolerance):
+    """Return the `MessagePassing`, or raise if it has not converged."""
+    s2, theta, residual, error = rows.T
+    converged = messages.residual <= tolerance
+    status = (
+        f"{'converged' if converged else 'not converged'}: relative residual "
+        f"{messages.residual:.1e} after {len(rows)} iterations"
+    )
+    result = MessagePassing(
+        beta=messages.beta,
+        nu=messages.nu,
+        s2=s2,
+        theta=theta,
+        residual=residual,
+        error=error if has_error else None,
+        status=status,
+    )
+    if not converged:
+        raise ConvergenceError(f"{status}; tolerance {tolerance:g}", result)
+    return result
+
+
+def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
+    """Predict the iterates of approximate message passing in the limit of many dimensions.
+
+    Parameters
+    ----------
+    groups : list of Group
+        Coordinates with 0 < sqrt_k < inf, as from `penalised_groups`.
+    alpha : float
+        Samples per dimension; larger than 0, and less than 1 without ridge.
+    noise : float
+        Variance of the label noise; at least 0.
+    ridge : float
+        gamma_ext; at least 0.
+    n_iterations : int
+        At least 1.
+
+    Returns
+    -------
+    StateEvolution
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range.
+    """
+    groups = [Group(*group) for group in groups]
+    for group in groups:
+        errors.positive("sqrt_k", group.sqrt_k)
+    alpha = errors.number("alpha", alpha, 0.0, open_low=True)
+    noise, ridge = errors.number("noise", noise, 0.0), errors.number("ridge", ridge, 0.0)
+    errors.number("n_iterations", n_iterations, 1)
+    _check_sample_size(alpha, ridge)
+    error = sum(group.probability * group.prior.second_moment for group in groups)
+    theta = max(group.sqrt_k for group in groups) + np.sqrt((noise + error) / alpha)
+    rows, lines = [], half_lines(groups)
+    for _ in range(n_iterations):
+        s2 = (noise + error) / alpha
+        theta = _theta_of(lines, s2, alpha, ridge, theta)
+        error = moments(lines, np.array([s2]), np.array([theta])).error[0]
+        rows.append((s2, theta, error))
+    return StateEvolution(*np.array(rows).T)
+
+
+def _theta_of(lines, s2, alpha, ridge, start):
+    def slope(theta):
+        m = moments(lines, np.array([s2]), np.array([theta]))
+        return m.slope[0], m.gap[0], m.slope_theta[0]
+
+    return solve_theta(slope, alpha, ridge, start)
