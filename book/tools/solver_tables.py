@@ -56,7 +56,7 @@ def paper_solver():
 
 def _solve(kind, curve, alpha, settings):
     network, overlap, rho_ft = curve
-    start = time.perf_counter()
+    start = time.process_time()
     task, init = ptft.Task(0.1, rho_ft, overlap), ptft.Initialization(**network)
     curve = monte_carlo_curve(task, init, alpha, settings=settings)
     columns = {"set": kind} | network | {"overlap": overlap, "rho_ft": rho_ft}
@@ -65,7 +65,7 @@ def _solve(kind, curve, alpha, settings):
         branch = getattr(curve, name)
         for field in ("error", "standard_error", "residual", "iterations"):
             columns[f"{name}_{field}"] = getattr(branch, field)
-    columns["seconds"] = time.perf_counter() - start
+    columns["seconds"] = time.process_time() - start
     print(f"{columns['seconds']:.0f} s: {kind}, {task}, {init}", file=sys.stderr)
     return pd.DataFrame(columns)
 
@@ -123,7 +123,7 @@ def provenance(command, commit, settings, seconds):
         "versions": f"{versions}, scipy {scipy.__version__}, ptft {ptft.__version__}",
         "settings": settings,
         "hardware": f"one core of {processor or platform.processor()}",
-        "seconds": f"{seconds:.0f}",
+        "processor time": f"{seconds:.0f} s",
     }
     return "".join(f"# {name}: {fact}\n" for name, fact in facts.items())
 
@@ -138,9 +138,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("table", choices=tables)
     name = parser.parse_args().table
-    start, commit = time.perf_counter(), _output("git", "rev-parse", "--short", "HEAD")
+    start, commit = time.process_time(), _output("git", "rev-parse", "--short", "HEAD")
     table, settings = tables[name]()
-    head = provenance(name, commit, settings, time.perf_counter() - start)
+    head = provenance(name, commit, settings, time.process_time() - start)
     RESULTS.mkdir(exist_ok=True)
     body = table.to_csv(index=False, float_format="%.7g")
     (RESULTS / f"{name.replace('-', '_')}.csv").write_text(head + body, encoding="utf-8")
