@@ -23,11 +23,20 @@ class ConvergenceError(RuntimeError):
         return type(self), (str(self), self.partial)
 
 
+def _as_float(value):
+    array = np.asarray(value)
+    if array.dtype.kind not in "biufO":  # numpy would read text and dates, and cut complex numbers
+        raise TypeError(f"not real: {array.dtype}")
+    if array.dtype.kind == "O":  # item by item: numpy would read None as NaN
+        array = np.array([float(item) for item in array.flat]).reshape(array.shape)
+    return array.astype(np.float64, copy=False)
+
+
 def real(name, value, low=-np.inf, high=np.inf, *, open_low=False, open_high=False):
     """Return `value` as float64, or raise a ValueError that names argument, value and range."""
     try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        array = _as_float(value)
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be a real number or array, got {value!r}") from error
     above = array > low if open_low else array >= low
     below = array < high if open_high else array <= high
@@ -36,7 +45,8 @@ def real(name, value, low=-np.inf, high=np.inf, *, open_low=False, open_high=Fal
         left = "(" if open_low or low == -np.inf else "["
         right = ")" if open_high or high == np.inf else "]"
         allowed = f"{left}{low:g}, {high:g}{right}"
-        raise ValueError(f"{name} must be finite and in {allowed}, got {array[bad].flat[0]!r}")
+        worst = float(array[bad].flat[0])
+        raise ValueError(f"{name} must be finite and in {allowed}, got {worst!r}")
     return array[()]
 
 

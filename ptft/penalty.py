@@ -20,6 +20,8 @@ __all__ = [
     "sqrt_k_single_task",
 ]
 
+TINY, HUGE = 1e-300, 1e300  # sizes allowed; beyond them the results leave floating point
+
 
 def sqrt_k(beta_pt, init):
     """Return the square root of the penalty parameter k, equation (14).
@@ -36,13 +38,20 @@ def sqrt_k(beta_pt, init):
     -------
     float or array
         sqrt(k) > 0, broadcast over all arguments.
+
+    Raises
+    ------
+    ValueError
+        For bad arguments, or if sqrt(k) falls outside [1e-300, 1e300].
     """
     beta_pt = errors.real("beta_pt", beta_pt)
     errors.broadcast(
         beta_pt=beta_pt, c_pt=init.c_pt, lambda_pt=init.lambda_pt, gamma_ft=init.gamma_ft
     )
-    hidden = init.c_pt + np.hypot(init.c_pt, beta_pt)
-    return 2.0 * (1.0 + init.lambda_pt) * hidden + np.square(init.gamma_ft)
+    with np.errstate(over="ignore"):
+        hidden = init.c_pt + np.hypot(init.c_pt, beta_pt)
+        result = 2.0 * (1.0 + init.lambda_pt) * hidden + np.square(init.gamma_ft)
+    return errors.real("sqrt_k", result, TINY, HUGE)
 
 
 def sqrt_k_single_task(c_pt):
@@ -51,9 +60,9 @@ def sqrt_k_single_task(c_pt):
     Parameters
     ----------
     c_pt : float or array
-        Absolute scale of the initial weights; larger than 0.
+        Absolute scale of the initial weights; in [1e-300, 1e300].
     """
-    return 2.0 * errors.positive("c_pt", c_pt)
+    return 2.0 * errors.real("c_pt", c_pt, TINY, HUGE)
 
 
 def dual(z, sqrt_k):
@@ -68,10 +77,13 @@ def dual(z, sqrt_k):
     return np.where(finite, np.arcsinh(np.where(finite, zeta, 0.0)), large)
 
 
-def _checked(z, sqrt_k):
-    z, sqrt_k = errors.real("z", z), errors.positive("sqrt_k", sqrt_k)
-    errors.broadcast(z=z, sqrt_k=sqrt_k)
-    return z, sqrt_k
+def _checked(sqrt_k, **coefficient):
+    """Return the (named) coefficient and sqrt_k as float64, or raise a ValueError."""
+    [(name, value)] = coefficient.items()
+    value = errors.real(name, value, -HUGE, HUGE)
+    sqrt_k = errors.real("sqrt_k", sqrt_k, TINY, HUGE)
+    errors.broadcast(**{name: value}, sqrt_k=sqrt_k)
+    return value, sqrt_k
 
 
 def penalty(z, sqrt_k):
@@ -80,9 +92,9 @@ def penalty(z, sqrt_k):
     Parameters
     ----------
     z : float or array
-        Coefficient.
+        Coefficient; in [-1e300, 1e300].
     sqrt_k : float or array
-        Square root of the penalty parameter; larger than 0.
+        Square root of the penalty parameter; in [1e-300, 1e300].
 
     Returns
     -------
@@ -90,20 +102,27 @@ def penalty(z, sqrt_k):
         q_k(z) >= 0: close to z^2 / (2 sqrt(k)) for |z| << sqrt(k), to
         (|z| / 2) (log(4 |z| / sqrt(k)) - 1) for |z| >> sqrt(k).
     """
-    z, sqrt_k = _checked(z, sqrt_k)
+    z, sqrt_k = _checked(sqrt_k, z=z)
     u = dual(z, sqrt_k)
     return z / 2.0 * (u - np.tanh(u / 2.0))
 
 
 def penalty_gradient(z, sqrt_k):
     """Return q_k'(z) = asinh(2 z / sqrt(k)) / 2. Parameters as in `penalty`."""
-    return dual(*_checked(z, sqrt_k)) / 2.0
+    return dual(*_checked(sqrt_k, z=z)) / 2.0
 
 
 def penalty_curvature(z, sqrt_k):
     """Return q_k''(z) = 1 / sqrt(k + 4 z^2). Parameters as in `penalty`."""
-    z, sqrt_k = _checked(z, sqrt_k)
+    z, sqrt_k = _checked(sqrt_k, z=z)
     return 0.5 / np.hypot(sqrt_k / 2.0, z)
+
+
+def _hyperbolic(u, a):
+    """Return a sinh(u) and a cosh(u), finite wherever they are although e^u may overflow."""
+    sinh = np.sinh(u / 2.0)
+    scaled = 2.0 * a * sinh
+    return scaled * np.hypot(1.0, sinh), a + scaled * sinh
 
 
 def dual_denoiser(z, a, b):
@@ -113,10 +132,11 @@ def dual_denoiser(z, a, b):
     fall monotonically, and the start leaves at most a factor e^u <= z / b to make up, so a dozen
     steps do.
     """
-    u = np.minimum(dual(z, 2.0 * a), z / (a + b))
+    with np.errstate(over="ignore"):
+        u = np.minimum(dual(z, 2.0 * a), z / (a + b))
     for _ in range(60):
-        # a sinh(u) may be a large part of z: the step is formed from values, not from differences
-        step = (a * np.sinh(u) + b * u - z) / (a * np.cosh(u) + b)
+        sinh, cosh = _hyperbolic(u, a)
+        step = (sinh + b * u - z) / (cosh + b)
         u = np.maximum(u - step, 0.0)
         if np.all(np.abs(step) <= 1e-15 * u):
             break
@@ -132,24 +152,24 @@ def denoise(z, theta, sqrt_k):
     Parameters
     ----------
     z : float or array
-        Noisy observation of a coefficient.
+        Noisy observation of a coefficient; in [-1e300, 1e300].
     theta : float or array
-        Effective regularisation; at least 0. With theta = 0 the answer is z.
+        Effective regularisation; in [0, 1e300]. With theta = 0 the answer is z.
     sqrt_k : float or array
-        Square root of the penalty parameter; larger than 0.
+        Square root of the penalty parameter; in [1e-300, 1e300].
 
     Returns
     -------
     float or array
     """
-    z, sqrt_k = _checked(z, sqrt_k)
-    theta = errors.real("theta", theta, 0.0)
+    z, sqrt_k = _checked(sqrt_k, z=z)
+    theta = errors.real("theta", theta, 0.0, HUGE)
     z, theta, sqrt_k = errors.broadcast(z=z, theta=theta, sqrt_k=sqrt_k)
     size = np.abs(z)
     u = dual_denoiser(size, sqrt_k / 2.0, theta / 2.0)
     shift = theta * u / 2.0
     # Two ways to the same number: each is used where it does not cancel.
-    x = np.where(2.0 * shift <= size, size - shift, sqrt_k / 2.0 * np.sinh(u))
+    x = np.where(2.0 * shift <= size, size - shift, _hyperbolic(u, sqrt_k / 2.0)[0])
     return np.copysign(x, z)[()]
 
 
@@ -166,7 +186,10 @@ def denoiser_slope(x, theta, sqrt_k):
     Returns
     -------
     float or array
-        1 / (1 + theta q_k''(x)), in (0, 1].
+        1 / (1 + theta q_k''(x)), in [0, 1]; 0 only by underflow.
     """
-    theta = errors.real("theta", theta, 0.0)
-    return 1.0 / (1.0 + theta * penalty_curvature(x, sqrt_k))
+    x, sqrt_k = _checked(sqrt_k, x=x)
+    theta = errors.real("theta", theta, 0.0, HUGE)
+    errors.broadcast(x=x, theta=theta, sqrt_k=sqrt_k)
+    inverse_curvature = 2.0 * np.hypot(sqrt_k / 2.0, x)
+    return inverse_curvature / (inverse_curvature + theta)
