@@ -39,20 +39,22 @@ class Rule(NamedTuple):
     """A quadrature rule: nodes a panel, and where panels end.
 
     `reach`: standard deviations of z that are integrated over. `kink`: half-width in u of the
-    panel around the denoiser's bend, where a sinh(u) = b. `tail`: width in u of the panel in which
-    the Gaussian falls. `cut`: distance in u below the far end beyond which the mass, e^-cut, is
-    too small to need a panel of its own.
+    panel around the denoiser's bend, where a sinh(u) = b. `flat`: distance in u below the bend from
+    where on what it still bends, e^-flat, is too small to need a panel of its own. `tail`: width in
+    u of the panel in which the Gaussian falls, half of it on the side of a negative mean. `cut`:
+    distance in u below the far end beyond which the mass, e^-cut, is too small to need one.
     """
 
     n_nodes: int
     reach: float
     kink: float
+    flat: float
     tail: float
     cut: float
 
 
-STANDARD = Rule(n_nodes=32, reach=8.5, kink=2.5, tail=4.0, cut=35.0)
-FINE = Rule(n_nodes=45, reach=9.0, kink=3.1, tail=4.7, cut=39.0)
+STANDARD = Rule(n_nodes=32, reach=8.5, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
+FINE = Rule(n_nodes=45, reach=9.0, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
 
 
 class HalfLines(NamedTuple):
@@ -122,10 +124,12 @@ def _edges(start, end, bend, rule):
     return np.stack(
         [
             start,
-            np.minimum(start + rule.tail, before),
+            np.minimum(start + rule.tail / 2.0, before),
             np.minimum(start + rule.cut, before),
             before,
             np.minimum(rule.kink - bend, 0.0),
+            np.minimum(rule.flat - bend, 0.0),
+            np.maximum(bend - rule.flat, 0.0),
             np.maximum(bend - rule.kink, 0.0),
             after,
             np.maximum(end - rule.cut, after),
@@ -143,15 +147,19 @@ def _gauss_legendre(n_nodes):
 class Moments(NamedTuple):
     """Expectations at every (s2, theta); arrays of shape (n_points,).
 
-    `error` = E[(x_hat - x)^2]; `slope` = E[d x_hat / d z] = chi / theta; `gap` = 1 - slope, summed
-    without the subtraction; then the derivatives of error and slope by s^2 and by theta.
+    `error` = E[(x_hat - x)^2]; `shrinkage` = E[(x_hat - z)^2]; `slope` = E[d x_hat / d z] = chi /
+    theta; `gap` = 1 - slope, summed without the subtraction; then the derivatives of error,
+    shrinkage and slope by s^2 and by theta.
     """
 
     error: np.ndarray
+    shrinkage: np.ndarray
     slope: np.ndarray
     gap: np.ndarray
     error_s2: np.ndarray
     error_theta: np.ndarray
+    shrinkage_s2: np.ndarray
+    shrinkage_theta: np.ndarray
     slope_s2: np.ndarray
     slope_theta: np.ndarray
 
@@ -188,23 +196,31 @@ def moments(lines, s2, theta, rule=STANDARD):
     measure *= weight * (half * lines.mass[panels.line])[:, None] / np.sqrt(2.0 * np.pi * tau2)
 
     u = u_mean + step
-    slope, gap = cosh / jacobian, b / jacobian
+    slope, gap, tilt = cosh / jacobian, b / jacobian, sinh / jacobian
     miss = (noise / tau2) * rise - w * b * step - b * u_mean  # x_hat - E[x | z]
-    bend = b * sinh / jacobian**3  # second derivative of the denoiser
+    bend = gap * tilt / jacobian  # second derivative of the denoiser
+    shrinkage = (b * u) ** 2
+    # d E[f] / d s^2 = E[f''] / 2 = E[f hermite]: free of derivatives, whose bends would cancel
+    hermite = 0.5 * (z * z / tau2 - 1.0) / tau2
 
     def expect(integrand):
         return np.bincount(panels.point, np.einsum("pn,pn->p", measure, integrand), s2.size)
 
     # A half line carries half of its mass' posterior variance w s^2.
     posterior = 0.5 * lines.mass * lines.variance / (lines.variance + s2[:, None])
+    mean_slope, mean_gap = expect(slope), expect(gap)
+    less_slope = mean_slope < mean_gap
     return Moments(
         error=expect(miss * miss) + s2 * posterior.sum(axis=1),
-        slope=expect(slope),
-        gap=expect(gap),
+        shrinkage=expect(shrinkage),
+        slope=mean_slope,
+        gap=mean_gap,
         error_s2=expect(slope * slope + miss * bend),
         error_theta=-expect(miss * u * slope),
-        slope_s2=0.5 * expect(bend * z / tau2),
-        slope_theta=-0.5 * expect((gap * sinh * u + cosh) / jacobian**2),
+        shrinkage_s2=expect(shrinkage * hermite),
+        shrinkage_theta=expect(b * u * u * slope),
+        slope_s2=np.where(less_slope, expect(slope * hermite), -expect(gap * hermite)),
+        slope_theta=-0.5 * expect((gap * tilt * u + slope) / jacobian),
     )
 
 

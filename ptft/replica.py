@@ -14,6 +14,7 @@ import numpy as np
 from . import errors, limits
 from .channel import FINE, STANDARD, Group, half_lines, moments
 from .penalty import sqrt_k
+from .tasks import Prior
 
 __all__ = ["LearningCurve", "fixed_point", "learning_curve", "penalised_groups"]
 
@@ -40,8 +41,8 @@ class LearningCurve:
     residual : array
         The larger of the two equations' relative, undamped residuals.
     expectation_error : array
-        Relative change of `error`, `s2` or `theta` (the largest) when the expectations are formed
-        by a second, finer quadrature rule.
+        Relative distance of `error`, `s2` or `theta` (the largest) to the solution under a
+        second, finer quadrature rule, to first order: quadrature and rounding together.
     status : str
         One sentence: how many points converged, and which did not.
     """
@@ -145,7 +146,9 @@ def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
     values[:, determined] = _least_squares(points[determined], noise)
     if not determined.all():
         rest = ~determined
-        values[:, rest] = _method(groups, ridge)(groups, points[rest], noise, ridge)
+        # What leaves floating point ends as a residual that is not a number, and raises.
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            values[:, rest] = _method(groups, ridge)(groups, points[rest], noise, ridge)
     return _curve(np.ndim(alpha) == 0, points, values)
 
 
@@ -156,8 +159,10 @@ def _checked_groups(groups):
     if abs(probability.sum() - 1.0) > 1e-9:
         raise ValueError(f"the groups' probabilities must sum to 1, got {probability.sum()!r}")
     for group in groups:
-        if not group.sqrt_k >= 0.0:
-            raise ValueError(f"sqrt_k must be in [0, inf], got {group.sqrt_k!r}")
+        if not isinstance(group.prior, Prior):
+            raise ValueError(f"prior must be a Prior, got {group.prior!r}")
+        if np.ndim(group.sqrt_k) or group.sqrt_k not in (0.0, np.inf):
+            errors.number("sqrt_k, other than 0 or inf,", group.sqrt_k, 1e-100, 1e100)
     return [group for group in groups if group.probability > 0.0]
 
 
@@ -206,7 +211,10 @@ class _Closure:
     """The fixed-point equations in x = log s^2 and y = log theta.
 
     Residuals are logarithms of quotients that should be 1. For alpha < 1 the second is the
-    difference of the log odds of slope and alpha, nearly linear in y at both ends.
+    difference of the log odds of slope and alpha, nearly linear in y at both ends. The first adds
+    (19) to what Stein's identity E[(x_hat - x)^2] = E[(x_hat - z)^2] + (2 slope - 1) s^2 and (20)
+    make of it, 1 - alpha + 2 gamma_ext / theta = (sigma_0^2 + E[(x_hat - z)^2]) / s^2: there both
+    are off by the same amount, which alpha near 1 hides in the one and alpha near 0 in the other.
     """
 
     def __init__(self, groups, noise, ridge):
@@ -215,16 +223,27 @@ class _Closure:
     def __call__(self, x, y, alpha, rule=STANDARD):
         """Return residuals (2, n) and their Jacobian (2, 2, n)."""
         s2, theta = np.exp(x), np.exp(y)
+        return self.linearise(s2, theta, alpha, moments(self.lines, s2, theta, rule))
+
+    def linearise(self, s2, theta, alpha, m):
+        """Return residuals and Jacobian from the moments `m`."""
         ridge = self.ridge / theta
-        m = moments(self.lines, s2, theta, rule)
-        total, slope = self.noise + m.error, m.slope + ridge
+        total, left, slope = self.noise + m.error, self.noise + m.shrinkage, m.slope + ridge
         slope_x, slope_y = s2 * m.slope_s2, theta * m.slope_theta
         # 1 - alpha + ridge is what 1 - slope should be; without odds the term drops out.
         odds = alpha < 1.0
         rest = np.where(odds, 1.0 - alpha + ridge, m.gap)
-        residual = [np.log(total / (alpha * s2)), np.log(slope / alpha) - np.log(m.gap / rest)]
+        share = np.where(odds, rest + ridge, left / s2)
+        residual = [
+            np.log(total / (alpha * s2)) + np.log(left / (share * s2)),
+            np.log(slope / alpha) - np.log(m.gap / rest),
+        ]
         jacobian = [
-            [s2 * m.error_s2 / total - 1.0, theta * m.error_theta / total],
+            [
+                s2 * m.error_s2 / total - 1.0 + odds * (s2 * m.shrinkage_s2 / left - 1.0),
+                theta * m.error_theta / total
+                + odds * (theta * m.shrinkage_theta / left + 2.0 * ridge / share),
+            ],
             [
                 slope_x / slope + odds * slope_x / m.gap,
                 (slope_y - ridge) / slope + odds * (slope_y / m.gap - ridge / rest),
@@ -232,9 +251,15 @@ class _Closure:
         ]
         return np.array(residual), np.array(jacobian)
 
-    def outcome(self, x, y, alpha):
+    def step(self, s2, theta, alpha, rule):
+        """Return the moments and the Newton step in x and y."""
+        m = moments(self.lines, s2, theta, rule)
+        (f, g), ((f_x, f_y), (g_x, g_y)) = self.linearise(s2, theta, alpha, m)
+        determinant = f_x * g_y - f_y * g_x
+        return m, (f_y * g - f * g_y) / determinant, (f * g_x - f_x * g) / determinant
+
+    def outcome(self, s2, theta, alpha):
         """Return E_gen and the larger relative residual of equations (19) and (20)."""
-        s2, theta = np.exp(x), np.exp(y)
         m = moments(self.lines, s2, theta)
         noise = (self.noise + m.error) / (alpha * s2) - 1.0
         regularisation = (m.slope + self.ridge / theta) / alpha - 1.0
@@ -338,29 +363,36 @@ def _interior(groups, alpha, noise, ridge):
     x, y = _start(groups, alpha, noise, ridge)
     # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
     for inner, max_steps in ((0.1, 60), (1e-9, 1000)):
-        left = closure.outcome(x, y, alpha)[1] > TOLERANCE
+        left = closure.outcome(np.exp(x), np.exp(y), alpha)[1] > TOLERANCE
         if not left.any():
             break
         x[left], y[left] = _Search(closure, alpha[left], x[left], y[left], inner).run(max_steps)
-    error, residual = closure.outcome(x, y, alpha)
-    change = _rule_change(closure, x, y, alpha, error)
-    return np.stack([error, np.exp(x), np.exp(y), residual, change])
+    s2, theta = _polish(closure, np.exp(x), np.exp(y), alpha)
+    error, residual = closure.outcome(s2, theta, alpha)
+    return np.stack([error, s2, theta, residual, _distance(closure, s2, theta, alpha, error)])
 
 
-def _rule_change(closure, x, y, alpha, error):
-    """Return the relative change of the solution under the finer quadrature rule."""
-    residual, _ = closure(x, y, alpha)
-    fine, jacobian = closure(x, y, alpha, FINE)
-    shift = np.linalg.solve(jacobian.T.swapaxes(1, 2), (fine - residual).T[..., None])[..., 0]
-    # With noise, E_gen = alpha s^2 - sigma_0^2 moves by more than s^2, relatively
-    lever = np.maximum(1.0, alpha * np.exp(x) / error)
-    return np.max(np.abs(shift) * np.stack([lever, np.ones_like(lever)], axis=1), axis=1)
+def _polish(closure, s2, theta, alpha):
+    """Take a last Newton step on s^2 and theta, whose logarithms are less precise than they are."""
+    _, step_x, step_y = closure.step(s2, theta, alpha, STANDARD)
+    longest = 1e-9  # a longer one is no last step
+    return tuple(
+        value * (1.0 + np.where(np.abs(step) < longest, step, 0.0))
+        for value, step in ((s2, step_x), (theta, step_y))
+    )
+
+
+def _distance(closure, s2, theta, alpha, error):
+    """Return how far the solution under the finer quadrature rule is, relatively: a Newton step."""
+    m, step_x, step_y = closure.step(s2, theta, alpha, FINE)
+    change = m.error - error + s2 * m.error_s2 * step_x + theta * m.error_theta * step_y
+    return np.max(np.abs([change / error, step_x, step_y]), axis=0)
 
 
 def _curve(scalar, alpha, values):
     """Return the `LearningCurve`, or raise if a point has not converged."""
     columns = dict(zip(("alpha", *_COLUMNS), (alpha, *values), strict=True))
-    failed = ~(columns["residual"] <= TOLERANCE)
+    failed = ~((columns["residual"] <= TOLERANCE) & np.isfinite(columns["expectation_error"]))
     status = f"{alpha.size - failed.sum()} of {alpha.size} points converged"
     if failed.any():
         status += (
