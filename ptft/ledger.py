@@ -15,7 +15,7 @@ from pathlib import Path
 
 __all__ = ["STATUSES", "Claim", "Record", "claims", "problems", "record", "records", "table"]
 
-MIME = "application/vnd.ptft.ledger"
+KEY = "ptft-ledger"  # under which an output's metadata holds its record
 STATUSES = {
     "reproduced": "checked in a chapter, and it holds",
     "partly": "checked in a chapter, up to what the note says",
@@ -51,10 +51,8 @@ class Record:
         return f"{self.claim} · {self.what}: {self.result}"
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        # A string, not an object: only strings pass through the filter for rounding errors that
-        # the comparison of a chapter with its reference uses.
-        payload = {"claim": self.claim, "what": self.what, "result": self.result}
-        return {"text/plain": str(self), MIME: json.dumps(payload, ensure_ascii=False)}
+        fields = {"claim": self.claim, "what": self.what, "result": self.result}
+        return {"text/plain": str(self)}, {KEY: fields}
 
 
 @dataclass(frozen=True)
@@ -169,11 +167,11 @@ def records(folder):
         In the order of the file names, and of the cells in each.
     """
     return [
-        Record(**json.loads("".join(output["data"][MIME])), chapter=path.stem)
+        Record(**output["metadata"][KEY], chapter=path.stem)
         for path in sorted(Path(folder).glob("*.ipynb"))
         for cell in json.loads(_read(path))["cells"]
         for output in cell.get("outputs", ())
-        if MIME in output.get("data", ())
+        if KEY in output.get("metadata", ())
     ]
 
 

@@ -61,9 +61,13 @@ def read_source(path: Path) -> NotebookNode:
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run a notebook in its own kernel and keep what does not depend on the run."""
-    resources = {"metadata": {"path": str(folder)}}
     NotebookClient(
-        notebook, timeout=TIMEOUT, resources=resources, record_timing=False, coalesce_streams=True
+        notebook,
+        timeout=TIMEOUT,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--log-level=ERROR"],  # the kernel warns about its own sockets
+        record_timing=False,
+        coalesce_streams=True,
     ).execute()
     notebook.metadata.language_info = {"name": "python"}
     for cell in code_cells(notebook):
@@ -72,10 +76,9 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
 
 
 def without_images(output: NotebookNode) -> NotebookNode:
-    """Drop pictures, and the metadata that only lays them out, from one output of a cell."""
-    if "data" in output:
-        output.data = {kind: data for kind, data in output.data.items() if kind not in IMAGES}
-        output.metadata = {}
+    """Drop pictures, and the metadata that lays them out, from one output of a cell."""
+    for field in {"data", "metadata"} & set(output):
+        output[field] = {kind: item for kind, item in output[field].items() if kind not in IMAGES}
     return output
 
 
