@@ -51,7 +51,7 @@ book: $(READY) $(FRESH)  ## build the book into _build/html, executing the chapt
 	rm -f $(BUILD)/.doctrees/book/ledger.doctree
 	# A failed page would not be read again by the next build, which would then look green.
 	$(BIN)/jupyter-book build -W -n --keep-going . || { rm -rf $(BUILD)/.doctrees; exit 1; }
-	$(BIN)/python book/tools/site.py $(HTML)
+	$(BIN)/python book/tools/pages.py $(HTML)
 
 $(FRESH):
 	rm -rf $(BUILD)

@@ -222,23 +222,28 @@ def table(part, folder="."):
     from IPython.display import HTML
 
     measured = records(folder)
+    titles = {name: _title(Path(folder, f"{name}.md")) for name in {m.chapter for m in measured}}
     rows = [
-        _row(name, claim, [entry for entry in measured if entry.claim == name])
-        for name, claim in claims(Path(folder) / "claims.toml").items()
+        _row(name, claim, [_line(entry, titles) for entry in measured if entry.claim == name])
+        for name, claim in claims(Path(folder, "claims.toml")).items()
         if claim.part == part
     ]
-    titles = "".join(f'<th scope="col">{title}</th>' for title in ("Claim", "Status", "Measured"))
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Claim", "Status", "Measured"))
     body = "\n".join(rows)
-    return HTML(f'<table class="ledger">\n<thead><tr>{titles}</tr></thead>\n{body}\n</table>')
+    return HTML(f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
 
 
-def _row(name, claim, measured):
-    lines = [
-        f'<a href="{entry.chapter}.html">{entry.chapter.replace("_", " ")}</a>: '
-        f"{html.escape(entry.what)}: <strong>{html.escape(entry.result)}</strong>"
-        for entry in measured
-    ]
-    if claim.note:
-        lines.append(html.escape(claim.note))
-    cells = (html.escape(claim.title), html.escape(claim.status), "<br>".join(lines))
+def _title(chapter):
+    return next(line[2:] for line in _read(chapter).splitlines() if line.startswith("# "))
+
+
+def _line(entry, titles):
+    link = f'<a href="{entry.chapter}.html">{html.escape(titles[entry.chapter])}</a>'
+    return f"{link}: {html.escape(entry.what)}: <strong>{html.escape(entry.result)}</strong>"
+
+
+def _row(name, claim, lines):
+    lines = [*lines, html.escape(claim.note)] if claim.note else lines
+    paragraphs = "".join(f"<p>{line}</p>" for line in lines)
+    cells = (html.escape(claim.title), html.escape(claim.status), paragraphs)
     return f'<tr id="{name}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

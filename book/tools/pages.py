@@ -1,6 +1,6 @@
 """Check a built book: every page of the table of contents is there, complete and readable.
 
-python book/tools/site.py _build/html
+python book/tools/pages.py _build/html
 
 A build that quietly lost its pages would otherwise pass, as would one with pictures that a screen
 reader cannot describe or with scripts that need a network.
@@ -44,8 +44,9 @@ def built_pages(html: Path) -> set[str]:
     return {path.relative_to(html).as_posix() for path in html.glob("book/*.html")}
 
 
-def problems(page: Page) -> Iterator[str]:
+def problems(path: Path) -> Iterator[str]:
     """Say what is wrong with one page."""
+    page, folder = Page(path), path.parent
     if not page.all("h1"):
         yield "has no title"
     for image in page.all("img"):
@@ -55,6 +56,10 @@ def problems(page: Page) -> Iterator[str]:
         source = element.get("src") or element.get("href") or ""
         if source.startswith(("http:", "https:", "//")) and element.get("rel") != "canonical":
             yield f"needs a network for {source}"
+    for link in page.all("a"):
+        target = (link.get("href") or "").partition("#")[0]
+        if target.endswith(".html") and "//" not in target and not (folder / target).is_file():
+            yield f"links to {target}, which is not there"
 
 
 def check(html: Path, toc: Path) -> list[str]:
@@ -63,7 +68,7 @@ def check(html: Path, toc: Path) -> list[str]:
     complaints = [f"{name} was not built" for name in sorted(expected - built)]
     complaints += [f"{name} is not in the table of contents" for name in sorted(built - expected)]
     for name in sorted(built & expected):
-        complaints += [f"{name} {problem}" for problem in problems(Page(html / name))]
+        complaints += [f"{name} {problem}" for problem in problems(html / name)]
     return complaints
 
 
