@@ -1,9 +1,11 @@
 """How pretraining shapes what fine-tuning finds, in diagonal linear networks (arXiv 2602.20062)."""
 
 from .channel import Group
+from .descent import gradient_descent
 from .dynamics import fine_tune, pretrain
 from .errors import ConvergenceError
 from .implicit_bias import implicit_bias
+from .message_passing import approximate_message_passing, state_evolution
 from .network import (
     Initialization,
     Weights,
@@ -36,11 +38,13 @@ __all__ = [
     "Regime",
     "Task",
     "Weights",
+    "approximate_message_passing",
     "conserved_quantities",
     "denoise",
     "denoiser_slope",
     "fine_tune",
     "fixed_point",
+    "gradient_descent",
     "implicit_bias",
     "initial_weights",
     "kappa",
@@ -59,4 +63,5 @@ __all__ = [
     "sample_inputs",
     "sqrt_k",
     "sqrt_k_single_task",
+    "state_evolution",
 ]

@@ -26,6 +26,9 @@ from .network import Weights, conserved_quantities, initial_weights
 __all__ = ["Flow", "fine_tune", "pretrain"]
 
 
+_PATIENCE = 500  # steps without progress, near the end, that rounding errors are allowed
+
+
 @dataclass(frozen=True)
 class Flow:
     """Where gradient flow ends, and how far to trust it.
@@ -153,6 +156,7 @@ def fine_tune(
         raise ValueError(f'coordinates must be "dual" or "weights", got {coordinates!r}')
     tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
     rtol = errors.number("rtol", rtol, 1e-13, 1e-3)
+    max_steps = errors.number("max_steps", max_steps, 1)
     times = _checked_times(times)
     basis, rows, labels = _compress(X, y)
     system = _COORDINATES[coordinates](rows, labels, _checked_weights(weights, X.shape[1]))
@@ -207,10 +211,20 @@ def _compress(X, y):
     The gradient X^T (y - X beta) is rows^T (labels - rows beta): same flow, without the directions
     in which y cannot be fitted.
     """
+    if len(y) <= X.shape[1] and well_conditioned(X):
+        return np.eye(len(y)), X, y
     left, singular, right = scipy.linalg.svd(X, full_matrices=False)
     keep = singular > max(X.shape) * np.finfo(float).eps * singular[0]
     basis = left[:, keep]
     return basis, singular[keep, None] * right[keep], basis.T @ y
+
+
+def well_conditioned(rows):
+    """Return whether rows rows^T has a condition number below 1e6."""
+    gram = rows @ rows.T
+    norm = np.abs(gram).sum(axis=0).max()
+    factor, info = scipy.linalg.lapack.dpotrf(gram.T, overwrite_a=True)
+    return info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] > 1e-6
 
 
 def _scale_and_offset(start):
@@ -326,7 +340,7 @@ def _integrate(system, times, tolerance, rtol, max_steps):
     """Step until the residual is small and the last requested time has passed."""
     scale = max(np.linalg.norm(system.labels), np.linalg.norm(system.residual(system.start)))
     last = times[-1] if times.size else 0.0
-    run = _Run(system.start, [], 0.0, 0.0, 0, 0, "")
+    run, best, at = _Run(system.start, [], 0.0, 0.0, 0, 0, ""), np.inf, 0
     solver = scipy.integrate.LSODA(
         system.velocity,
         0.0,
@@ -339,9 +353,12 @@ def _integrate(system, times, tolerance, rtol, max_steps):
     while True:
         run.state, run.time, run.n_evaluations = solver.y, float(solver.t), solver.nfev
         run.residual = float(np.linalg.norm(system.residual(run.state)) / (scale or 1.0))
-        if run.residual <= tolerance and run.time >= last:
+        if run.residual <= tolerance and (run.time >= last or run.residual == 0.0):
             break
-        if run.n_steps >= max_steps or solver.status != "running":
+        if run.residual < best:
+            best, at = run.residual, run.n_steps
+        stuck = best < 1e-9 and run.n_steps > at + _PATIENCE
+        if stuck or run.n_steps >= max_steps or solver.status != "running":
             break
         run.message = solver.step() or ""
         run.n_steps += 1

@@ -21,16 +21,18 @@ import scipy.linalg
 import scipy.optimize
 
 from . import errors
-from .dynamics import checked_data, checked_scale
+from .dynamics import checked_data, checked_scale, well_conditioned
 from .errors import ConvergenceError
 from .message_passing import Messages, approximate_message_passing
-from .penalty import penalty
+from .penalty import penalty, penalty_gradient
 
 __all__ = ["ImplicitBias", "implicit_bias"]
 
 _FACTOR = 100.0  # by which the path lowers sqrt(k)
 _LOOSE = 0.2  # relative residual at which it goes on
 _MAX_STEPS = 100  # of Newton's method, at one sqrt(k)
+_ROUNDING = 1e-13  # relative residual from which a step without progress is the last
+_PATIENCE = 8  # steps without progress before that
 _LARGE = 500_000  # size of X from which message passing is tried first
 _NEAR = 0.1  # relative residual at which Newton's method takes over from it
 _SMALL_SYSTEM = 200  # samples up to which a factorisation costs less than conjugate gradients
@@ -135,8 +137,9 @@ def _newton_from_messages(X, y, sqrt_k):
     messages, last = Messages(X, y, sqrt_k, accuracy=1e-3), np.inf
     path = _Path(X, y, sqrt_k)
     for n in range(10, 300, 10):
-        for _ in range(10):
-            messages.step()
+        with np.errstate(all="ignore"):  # it diverges for some X, and is given up below
+            for _ in range(10):
+                messages.step()
         if path.start_at(messages.nu) < _NEAR:
             path.correct(sqrt_k, 0.0)
             return path.beta(sqrt_k), path.nu, n + path.steps, "message passing and Newton"
@@ -153,7 +156,7 @@ def _newton(X, y, sqrt_k):
     rows, labels, multiplier = _independent_rows(X, y)
     if len(rows) == X.shape[1]:
         beta = np.linalg.solve(rows, labels)
-        nu = np.linalg.solve(rows.T, np.arcsinh(2.0 * beta / sqrt_k) / 2.0)
+        nu = np.linalg.solve(rows.T, penalty_gradient(beta, sqrt_k))
         return beta, multiplier(nu), 0, "linear system"
     path = _Path(rows, labels, sqrt_k)
     path.follow()
@@ -167,7 +170,7 @@ def _independent_rows(X, y):
     """
     norms = np.linalg.norm(X, axis=0)
     norms[norms == 0.0] = 1.0
-    if len(y) <= X.shape[1] and _well_conditioned(X / norms):
+    if len(y) <= X.shape[1] and well_conditioned(X / norms):
         return X, y, lambda nu: nu
     # With (X / norms)^T P = Q R the constraints are R^T (Q^T (norms beta)) = P^T y.
     q, r, order = scipy.linalg.qr((X / norms).T, mode="economic", pivoting=True)
@@ -188,14 +191,6 @@ def _independent_rows(X, y):
         return result
 
     return q[:, :rank].T * norms, labels, multiplier
-
-
-def _well_conditioned(rows):
-    """Return whether rows rows^T has a condition number below 1e6."""
-    gram = rows @ rows.T
-    norm = np.abs(gram).sum(axis=0).max()
-    factor, info = scipy.linalg.lapack.dpotrf(gram.T, overwrite_a=True)
-    return info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] > 1e-6
 
 
 class _Path:
@@ -248,16 +243,20 @@ class _Path:
 
     def correct(self, scale, goal):
         """Take Newton steps until the residual is at most `goal`, or at rounding level."""
-        best = np.inf
+        best, idle = np.inf, 0
         for _ in range(_MAX_STEPS):
             beta = self.beta(scale)
             missing = self.labels - self.rows @ beta
             residual = np.linalg.norm(missing) / self.size
-            stalled = residual < 1e-9 and residual > best / 4.0
-            if residual <= goal or (stalled and (residual < 1e-13 or self.systems.careful)):
-                break
-            self.systems.careful |= stalled
+            # far from the solution the residual need not fall: the dual function grows
+            idle = 0 if residual > 1e-6 or residual < best / 2.0 else idle + 1
             best = min(best, residual)
+            if residual <= goal or (residual < _ROUNDING and idle):
+                break
+            if idle > _PATIENCE:
+                if self.systems.careful:
+                    break
+                self.systems.careful, idle = True, 0
             weight, accuracy = np.hypot(scale, 2.0 * beta), np.clip(residual, 1e-10, 0.1)
             self._move(*self.systems.solve(weight, missing, accuracy), scale)
 
@@ -359,7 +358,7 @@ class _Systems:
 
 def _result(X, y, sqrt_k, beta, nu, iterations, method, tolerance):
     """Return the `ImplicitBias`, or raise if the residual is too large."""
-    u, slope = X.T @ nu, np.arcsinh(2.0 * beta / sqrt_k) / 2.0
+    u, slope = X.T @ nu, penalty_gradient(beta, sqrt_k)
     missing = y - X @ beta
     residual = float(np.linalg.norm(missing) / (np.linalg.norm(y) or 1.0))
     optimality = float(np.abs(u - slope).max() / (np.abs(u).max() or 1.0))

@@ -32,6 +32,8 @@ from .penalty import dual_denoiser
 
 __all__ = ["MessagePassing", "StateEvolution", "approximate_message_passing", "state_evolution"]
 
+_DIVERGED = 1e8  # residual at which the iteration is given up
+
 
 @dataclass(frozen=True)
 class MessagePassing:
@@ -123,6 +125,7 @@ def approximate_message_passing(
     sqrt_k = checked_scale(sqrt_k, X.shape[1])
     ridge = errors.number("ridge", ridge, 0.0)
     tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
+    max_iterations = int(errors.number("max_iterations", max_iterations, 1))
     if teacher is not None and np.shape(teacher) != X.shape[1:]:
         raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
     _check_sample_size(X.shape[0] / X.shape[1], ridge)
@@ -132,7 +135,7 @@ def approximate_message_passing(
         messages.step()
         error = np.nan if teacher is None else np.mean(np.square(messages.beta - teacher))
         rows.append((messages.s2, messages.theta, messages.residual, error))
-        if messages.residual <= tolerance:
+        if messages.residual <= tolerance or not messages.residual < _DIVERGED:
             break
     return _finished(messages, np.array(rows).reshape(-1, 4), teacher is not None, tolerance)
 
@@ -283,12 +286,10 @@ def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
     ValueError
         For an argument outside its range.
     """
-    groups = [Group(*group) for group in groups]
-    for group in groups:
-        errors.positive("sqrt_k", group.sqrt_k)
+    groups = _checked_groups(groups)
     alpha = errors.number("alpha", alpha, 0.0, open_low=True)
     noise, ridge = errors.number("noise", noise, 0.0), errors.number("ridge", ridge, 0.0)
-    errors.number("n_iterations", n_iterations, 1)
+    n_iterations = int(errors.number("n_iterations", n_iterations, 1))
     _check_sample_size(alpha, ridge)
     error = sum(group.probability * group.prior.second_moment for group in groups)
     theta = max(group.sqrt_k for group in groups) + np.sqrt((noise + error) / alpha)
@@ -299,6 +300,16 @@ def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
         error = moments(lines, np.array([s2]), np.array([theta])).error[0]
         rows.append((s2, theta, error))
     return StateEvolution(*np.array(rows).T)
+
+
+def _checked_groups(groups):
+    groups = [Group(*group) for group in groups]
+    for group in groups:
+        errors.positive("sqrt_k", group.sqrt_k)
+    total = sum(group.probability for group in groups)
+    if not abs(total - 1.0) < 1e-9:
+        raise ValueError(f"the groups' probabilities must sum to 1, got {total!r}")
+    return groups
 
 
 def _theta_of(lines, s2, alpha, ridge, start):
