@@ -1,0 +1,410 @@
+"""The paper's experiments as data, and sweeps over them that survive being killed (Appendix E.2.6).
+
+A `Setting` is one network on one task. A `Job` is one (alpha, seed): all settings of an experiment
+are solved on the same inputs and on coupled teachers, so that settings are compared pairwise. Every
+job is written once, atomically, to a file of its own; what is there is not computed again. Random
+numbers are keyed by the job alone, so the order of jobs and their distribution over processes or
+machines change nothing in the results, to the last bit.
+"""
+
+import hashlib
+import inspect
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from . import errors, network, replica, tasks
+from .batch import implicit_biases
+from .channel import Group
+from .penalty import sqrt_k, sqrt_k_single_task
+
+__all__ = [
+    "EXPERIMENTS",
+    "Job",
+    "Setting",
+    "Sweep",
+    "jobs",
+    "open_sweep",
+    "settings",
+    "shard",
+    "with_theory",
+]
+
+_SALT = 20602062  # separates these random streams from others with the same small seeds
+_CODE = ("batch", "network", "penalty", "tasks")  # modules that decide a job's numbers
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """One network on one task; the defaults are the paper's baseline.
+
+    Parameters
+    ----------
+    rho_ft, overlap, rho_pt : float
+        The task, as in `Task`. With rho_pt = 0 there is no pretraining: the network is trained
+        from scratch, and overlap and gamma_ft have no meaning.
+    c_pt, lambda_pt, gamma_ft : float
+        As in `Initialization`.
+    """
+
+    rho_ft: float
+    overlap: float = 0.0
+    rho_pt: float = 0.1
+    c_pt: float = 1e-3
+    lambda_pt: float = 0.0
+    gamma_ft: float = 0.0
+
+    @property
+    def from_scratch(self):
+        """Whether there is no pretraining (Experiment 4)."""
+        return self.rho_pt == 0.0
+
+    def task(self):
+        """Return the `Task`; without pretraining, one whose pretraining will be ignored."""
+        if self.from_scratch:
+            return tasks.Task(0.5, rho_shared=self.rho_ft, rho_new=self.rho_ft)
+        return tasks.Task(self.rho_pt, self.rho_ft, self.overlap)
+
+    def initialization(self):
+        """Return the `Initialization`."""
+        return network.Initialization(self.c_pt, self.lambda_pt, self.gamma_ft)
+
+    def groups(self):
+        """Return the replica theory's groups."""
+        if self.from_scratch:
+            scale = float(sqrt_k_single_task(self.c_pt))
+            return [
+                Group(self.rho_ft, scale, tasks.Prior.gaussian(1.0 / self.rho_ft)),
+                Group(1.0 - self.rho_ft, scale, tasks.Prior.zero()),
+            ]
+        return replica.penalised_groups(self.task(), self.initialization())
+
+    def problem(self, n_dims, rng):
+        """Draw a teacher; return beta_ft and sqrt_k, both of shape (n_dims,)."""
+        beta_pt, beta_ft = self.task().sample_teachers(n_dims, rng)
+        if self.from_scratch:
+            return beta_ft, np.full(n_dims, sqrt_k_single_task(self.c_pt))
+        return beta_ft, sqrt_k(beta_pt, self.initialization())
+
+
+_SWEEPS = {"c_pt": (1e-6, 1.0), "lambda_pt": (-0.99, 0.99), "gamma_ft": (1.0, 10.0)}
+
+
+def _one_at_a_time(**task):
+    """Return a task's settings: the baseline network, and each parameter swept by itself."""
+    swept = [{name: value} for name, values in _SWEEPS.items() for value in values]
+    return [Setting(**task, **network_) for network_ in ({}, *swept)]
+
+
+def _experiment_settings():
+    """Return the settings of Experiments 1-4 and Fig. 5 (E.2.6).
+
+    The paper also lists lambda = -1. With gamma = 0 that network cannot leave the origin, and from
+    scratch lambda does not matter, so it adds nothing here.
+    """
+    figure_5 = [("I", -0.999999, 1e-6), ("II", 0.0, 0.0), ("III", 0.0, 10.0), ("IV", -0.99, 0.0)]
+    truths = [{"overlap": 0.0, "rho_ft": 0.1}, {"overlap": 1.0, "rho_ft": 0.1}]
+    truths.append({"overlap": 1.0, "rho_ft": 0.01})
+    experiments = {
+        "1": [s for w in (0.0, 0.5, 1.0) for s in _one_at_a_time(rho_ft=0.1, overlap=w)],
+        "2": [s for rho in (0.1, 0.9) for s in _one_at_a_time(rho_ft=rho, overlap=0.0)],
+        "3": [
+            s
+            for w in (0.0, 1.0)
+            for rho in (0.01, 0.04, 0.1)
+            for s in _one_at_a_time(rho_ft=rho, overlap=w)
+        ],
+        "4": [
+            Setting(rho_ft=rho, rho_pt=0.0, c_pt=c)
+            for rho in (0.9, 0.1, 0.04, 0.01)
+            for c in (1e-6, 1e-3, 1.0)
+        ],
+        "fig5": [
+            Setting(**truth, lambda_pt=lam, gamma_ft=gamma)
+            for truth in truths
+            for _, lam, gamma in figure_5
+        ],
+    }
+    experiments["all"] = sorted(set().union(*experiments.values()))
+    return experiments
+
+
+EXPERIMENTS = _experiment_settings()
+"""Settings of each of the paper's experiments, by name; "all" is their union."""
+
+
+def _count(name, value):
+    number = errors.number(name, value, 1)
+    if number % 1:
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    return int(number)
+
+
+def settings(experiment):
+    """Return the settings of an experiment by its name, or raise a ValueError."""
+    if experiment not in EXPERIMENTS:
+        raise ValueError(f"experiment must be one of {list(EXPERIMENTS)}, got {experiment!r}")
+    return EXPERIMENTS[experiment]
+
+
+@dataclass(frozen=True, order=True)
+class Job:
+    """One draw of inputs and teachers, on which all settings are solved.
+
+    Parameters
+    ----------
+    n_dims, n_samples : int
+        alpha = n_samples / n_dims.
+    seed : int
+    """
+
+    n_dims: int
+    n_samples: int
+    seed: int
+
+    @property
+    def name(self):
+        """Stem of the job's file."""
+        return f"d{self.n_dims}-n{self.n_samples}-s{self.seed}"
+
+    def streams(self):
+        """Return the seeds of inputs and of teachers; a function of the job alone."""
+        key = (self.n_dims, self.n_samples, self.seed)
+        return np.random.SeedSequence(entropy=_SALT, spawn_key=key).spawn(2)
+
+
+def jobs(n_dims=5000, alpha=None, n_seeds=14):
+    """Return the paper's jobs: every alpha with every seed, the seeds in the outer loop.
+
+    Parameters
+    ----------
+    n_dims : int
+    alpha : array, optional
+        In (0, 1); linspace(0.01, 0.5, 11) by default. Rounded to whole samples.
+    n_seeds : int
+
+    Returns
+    -------
+    list of Job
+        Broken off anywhere, all alphas have about as many seeds.
+    """
+    alpha = np.linspace(0.01, 0.5, 11) if alpha is None else alpha
+    alpha = errors.vector("alpha", alpha, 0.0, 1.0, open_low=True, open_high=True)
+    n_dims, n_seeds = _count("n_dims", n_dims), _count("n_seeds", n_seeds)
+    samples = [max(1, round(a * n_dims)) for a in alpha]
+    return [Job(n_dims, n, seed) for seed in range(n_seeds) for n in samples]
+
+
+def shard(jobs, part):
+    """Return one of several equal parts of a list of jobs.
+
+    Parameters
+    ----------
+    jobs : list of Job
+    part : str
+        "i/n" for the i-th of n, counted from 1; the parts differ by at most one job.
+    """
+    index, _, count = part.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise ValueError(f'shard must be "i/n" with 1 <= i <= n, got {part!r}')
+    return jobs[int(index) - 1 :: int(count)]
+
+
+def run_job(job, settings):
+    """Solve all settings of a job.
+
+    Parameters
+    ----------
+    job : Job
+    settings : list of Setting
+
+    Returns
+    -------
+    list of dict
+        One a setting, in order: `error` (E_gen, equation (6)), `residual` (relative) and
+        `iterations`.
+    """
+    inputs_seed, teachers_seed = job.streams()
+    # One thread: sums in another order would change last digits with the number of cores.
+    with threadpool_limits(1):
+        X = tasks.sample_inputs(job.n_samples, job.n_dims, np.random.default_rng(inputs_seed))
+        # Every setting draws from the same stream: teachers of the same task are the same.
+        drawn = [s.problem(job.n_dims, np.random.default_rng(teachers_seed)) for s in settings]
+        beta, sqrt_k = (np.stack(arrays, axis=1) for arrays in zip(*drawn, strict=True))
+        found = implicit_biases(X, X @ beta, sqrt_k)
+        error = np.mean((found.beta - beta) ** 2, axis=0)
+    columns = {"error": error, "residual": found.residual, "iterations": found.iterations}
+    return [
+        {name: column[i].item() for name, column in columns.items()} for i in range(len(settings))
+    ]
+
+
+def _write_atomically(path, text):
+    """Write a file that is either whole or absent, also if the machine dies."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def code_version():
+    """Return a digest of the modules that decide a job's numbers."""
+    digest = hashlib.sha256(inspect.getsource(run_job).encode())
+    for name in _CODE:
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+class Sweep:
+    """An experiment's jobs and their results, in a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it is not there. One file a job, and `sweep.json`, which says what they are of.
+    settings : list of Setting
+
+    Raises
+    ------
+    ValueError
+        If the folder holds results of other settings or of other code, or a file that is not a
+        result. Nothing in it is changed then.
+    """
+
+    def __init__(self, folder, settings):
+        self.folder, self.settings = Path(folder), list(settings)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        identity = {"code": code_version(), "settings": [asdict(s) for s in self.settings]}
+        manifest = self.folder / _MANIFEST
+        if manifest.exists():
+            self._compare(identity, _read_json(manifest))
+        elif any(self.folder.iterdir()):
+            raise ValueError(f"folder must be empty or hold a sweep, got {self.folder}")
+        else:
+            _write_atomically(manifest, json.dumps(identity, indent=1))
+
+    def _compare(self, mine, found):
+        for name, value in mine.items():
+            if found.get(name) != value:
+                raise ValueError(
+                    f"folder must hold results of this sweep, got {self.folder} with other {name}; "
+                    "give another folder"
+                )
+
+    def path(self, job):
+        """Return where a job's results are, or will be."""
+        return self.folder / f"{job.name}.json"
+
+    def pending(self, jobs):
+        """Return the jobs that have no results yet."""
+        return [job for job in jobs if not self.path(job).exists()]
+
+    def run_one(self, job):
+        """Solve one job and write its results; return the job."""
+        if not self.path(job).exists():
+            rows = run_job(job, self.settings)
+            _write_atomically(self.path(job), json.dumps({"job": asdict(job), "rows": rows}))
+        return job
+
+    def run(self, jobs, n_jobs=-1, progress=True):
+        """Solve what is pending.
+
+        Parameters
+        ----------
+        jobs : list of Job
+        n_jobs : int
+            Processes, as for `joblib.Parallel`; -1 for one a core. Under
+            `joblib.parallel_config(backend="dask")` the cluster decides.
+        progress : bool
+            Whether to show a progress bar.
+        """
+        pending = self.pending(jobs)
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        done = parallel(joblib.delayed(self.run_one)(job) for job in pending)
+        start = len(jobs) - len(pending)
+        for _ in tqdm(done, initial=start, total=len(jobs), unit="job", disable=not progress):
+            pass
+
+    def table(self, jobs=None):
+        """Return the results as a table.
+
+        Parameters
+        ----------
+        jobs : list of Job, optional
+            All that are there by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a setting and job, sorted: the fields of `Setting`, n_dims, n_samples, alpha,
+            seed, error, residual and iterations.
+        """
+        paths = sorted(self.folder.glob("d*.json")) if jobs is None else map(self.path, jobs)
+        rows = [row for path in paths for row in self._rows(path)]
+        table = pd.DataFrame(rows).sort_values([*_SETTING, *_JOB], ignore_index=True)
+        table.insert(len(_SETTING) + 2, "alpha", table.n_samples / table.n_dims)
+        return table
+
+    def _rows(self, path):
+        content = _read_json(path)
+        rows = content.get("rows")
+        if rows is None or len(rows) != len(self.settings):
+            raise ValueError(f"folder must hold whole results, got {path}; remove it and run again")
+        pairs = zip(self.settings, rows, strict=True)
+        return [{**asdict(s), **content["job"], **row} for s, row in pairs]
+
+
+def open_sweep(folder):
+    """Return the `Sweep` whose results are in a folder, with the settings found there."""
+    content = _read_json(Path(folder) / _MANIFEST)
+    return Sweep(folder, [Setting(**setting) for setting in content["settings"]])
+
+
+def with_theory(table):
+    """Add the replica theory's error to a table of results, and each error's distance to it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `Sweep.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a setting and sample size: mean, standard_error and n_seeds of `error`; `theory`;
+        and z = (mean - theory) / standard_error.
+    """
+    rows = table.groupby([*_SETTING, "n_dims", "n_samples"])["error"].agg(["mean", "sem", "size"])
+    rows = rows.rename(columns={"sem": "standard_error", "size": "n_seeds"}).reset_index()
+    rows["alpha"] = rows.n_samples / rows.n_dims
+    for values, part in rows.groupby(_SETTING):
+        groups = Setting(**dict(zip(_SETTING, values, strict=True))).groups()
+        rows.loc[part.index, "theory"] = replica.fixed_point(groups, part.alpha.to_numpy()).error
+    rows["z"] = (rows["mean"] - rows.theory) / rows.standard_error
+    return rows
+
+
+_MANIFEST = "sweep.json"
+_SETTING = [field.name for field in fields(Setting)]
+_JOB = [field.name for field in fields(Job)]
+
+
+def _read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"folder must hold whole results, got {path}: {error}") from error
