@@ -5,11 +5,12 @@ The network is f(x) = beta . x with beta = v+ o w+ - v- o w- (equation (1)); `w`
 so all functions broadcast.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from . import errors
+from .penalty import dual
 
 __all__ = [
     "Initialization",
@@ -124,7 +125,7 @@ def pretrained_weights(beta_pt, init):
     beta_pt = errors.real("beta_pt", beta_pt)
     errors.broadcast(beta_pt=beta_pt, c_pt=init.c_pt, lambda_pt=init.lambda_pt)
     start = initial_weights(init)
-    growth = np.exp(np.arcsinh(beta_pt / init.c_pt) / 2.0)
+    growth = np.exp(dual(beta_pt, 2.0 * init.c_pt) / 2.0)  # e^s, beta / c may overflow
     total = start.w_plus + start.v_plus
     # w(0) - v(0), free of cancellation near lambda = 0
     difference = init.c_pt * init.lambda_pt / total
@@ -150,12 +151,21 @@ def rebalance(weights, gamma_ft):
     Returns
     -------
     Weights
-        Both pathways equal, so that beta = 0.
+        Both pathways equal, so that beta = 0; of the shape of `weights` and `gamma_ft` together.
     """
     gamma_ft = errors.real("gamma_ft", gamma_ft, 0.0)
-    w = weights.w_plus + weights.w_minus
-    v = np.broadcast_to(gamma_ft / np.sqrt(2.0), np.shape(w))[()]
-    return Weights(w, w, v, v)
+    weights = _checked(weights)
+    w, v = errors.broadcast(
+        weights=weights.w_plus + weights.w_minus, gamma_ft=gamma_ft / np.sqrt(2.0)
+    )
+    return Weights(w[()], w[()], v[()], v[()])
+
+
+def _checked(weights):
+    """Return the weights as float64 of shapes that fit together, or raise a ValueError."""
+    arrays = {f.name: errors.real(f.name, getattr(weights, f.name)) for f in fields(Weights)}
+    errors.broadcast(**arrays)
+    return Weights(**arrays)
 
 
 def conserved_quantities(weights):
@@ -171,6 +181,7 @@ def conserved_quantities(weights):
         `imbalance_plus` = w+^2 - v+^2 and `imbalance_minus` = w-^2 - v-^2 (both lambda c from
         initial weights) and `scale` = w+ w- + v+ v- (c from initial weights).
     """
+    weights = _checked(weights)
     return {
         "imbalance_plus": (weights.w_plus - weights.v_plus) * (weights.w_plus + weights.v_plus),
         "imbalance_minus": (weights.w_minus - weights.v_minus)

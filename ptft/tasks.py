@@ -83,6 +83,7 @@ class Prior:
         -------
         array, shape (size,)
         """
+        size = _count("size", size, low=0)
         component = rng.choice(len(self.weights), size=size, p=self.weights)
         mean = np.asarray(self.means)[component] * rng.choice([-1.0, 1.0], size=size)
         return mean + np.sqrt(np.asarray(self.variances)[component]) * rng.standard_normal(size)
@@ -205,6 +206,7 @@ class Task:
         -------
         beta_pt, beta_ft : array, shape (n_dims,)
         """
+        n_dims = _count("n_dims", n_dims)
         signs = rng.choice([-1.0, 1.0], size=n_dims)
         active_pt = rng.random(n_dims) < self.rho_pt
         active_ft = rng.random(n_dims) < np.where(active_pt, self.rho_shared, self.rho_new)
@@ -247,10 +249,11 @@ def _from_conditionals(rho_pt, rho_shared, rho_new):
     return {"rho_ft": rho_ft, "overlap": overlap, "rho_shared": rho_shared, "rho_new": rho_new}
 
 
-def _count(name, value):
-    if isinstance(value, bool) or int(value) != value or value < 1:
-        raise ValueError(f"{name} must be a positive integer, got {value!r}")
-    return int(value)
+def _count(name, value, low=1):
+    count = errors.number(name, value, low)
+    if isinstance(value, bool) or count % 1.0:
+        raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
+    return int(count)
 
 
 def sample_inputs(n_samples, n_dims, rng):
@@ -284,5 +287,11 @@ def noisy_labels(inputs, beta, noise, rng):
     -------
     array, shape (n_samples,)
     """
+    inputs, beta = errors.real("inputs", inputs), errors.vector("beta", beta)
+    if np.ndim(inputs) != 2 or inputs.shape[1] != beta.size:
+        raise ValueError(
+            "inputs must be of shape (n_samples, n_dims) and beta of shape (n_dims,), "
+            f"got {np.shape(inputs)} and {beta.shape}"
+        )
     noise = errors.number("noise", noise, 0.0)
     return inputs @ beta + np.sqrt(noise) * rng.standard_normal(len(inputs))
