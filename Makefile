@@ -42,7 +42,6 @@ $(READY): requirements.txt pyproject.toml
 	touch $@
 
 test: $(READY)  ## run the unit tests, and every chapter against its reference outputs
-	$(BIN)/python book/tools/notebooks.py check
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile \
 	    --nbval --nbval-sanitize-with tests/nbval.cfg tests book
 

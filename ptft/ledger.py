@@ -11,6 +11,8 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 __all__ = ["STATUSES", "Claim", "Record", "claims", "problems", "record", "records", "table"]
@@ -222,9 +224,8 @@ def table(part, folder="."):
     from IPython.display import HTML
 
     measured = records(folder)
-    titles = {name: _title(Path(folder, f"{name}.md")) for name in {m.chapter for m in measured}}
     rows = [
-        _row(name, claim, [_line(entry, titles) for entry in measured if entry.claim == name])
+        _row(name, claim, _evidence([entry for entry in measured if entry.claim == name], folder))
         for name, claim in claims(Path(folder, "claims.toml")).items()
         if claim.part == part
     ]
@@ -233,13 +234,21 @@ def table(part, folder="."):
     return HTML(f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
 
 
+def _evidence(entries, folder):
+    """Return lines of HTML: each chapter's title once, with what it measured."""
+    lines = []
+    for chapter, group in groupby(entries, key=attrgetter("chapter")):
+        lines.append(f'<a href="{chapter}.html">{_title(Path(folder, f"{chapter}.md"))}</a>')
+        lines += [
+            f"{html.escape(entry.what)}: <strong>{html.escape(entry.result)}</strong>"
+            for entry in group
+        ]
+    return lines
+
+
 def _title(chapter):
-    return next(line[2:] for line in _read(chapter).splitlines() if line.startswith("# "))
-
-
-def _line(entry, titles):
-    link = f'<a href="{entry.chapter}.html">{html.escape(titles[entry.chapter])}</a>'
-    return f"{link}: {html.escape(entry.what)}: <strong>{html.escape(entry.result)}</strong>"
+    lines = _read(chapter).splitlines()
+    return html.escape(next(line[2:] for line in lines if line.startswith("# ")))
 
 
 def _row(name, claim, lines):

@@ -9,6 +9,7 @@ open in Jupyter or Colab. Images are left out of it, so that it stays small and 
 """
 
 import argparse
+import asyncio
 import hashlib
 import sys
 from collections import Counter
@@ -61,14 +62,15 @@ def read_source(path: Path) -> NotebookNode:
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run a notebook in its own kernel and keep what does not depend on the run."""
-    NotebookClient(
+    client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--log-level=ERROR"],  # the kernel warns about its own sockets
         record_timing=False,
         coalesce_streams=True,
-    ).execute()
+    )
+    asyncio.run(client.async_execute())  # the synchronous form leaves an event loop open
     notebook.metadata.language_info = {"name": "python"}
     for cell in code_cells(notebook):
         cell.outputs = [without_images(output) for output in cell.outputs]

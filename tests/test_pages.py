@@ -1,0 +1,68 @@
+"""The check of the built book finds what is missing from it."""
+
+import pages
+import pytest
+
+TOC = """\
+format: jb-book
+root: book/index
+chapters:
+  - file: book/theorem
+"""
+
+
+@pytest.fixture
+def site(tmp_path):
+    (tmp_path / "_toc.yml").write_text(TOC)
+    html = tmp_path / "html"
+    (html / "book").mkdir(parents=True)
+    for name in ("index", "theorem"):
+        (html / "book" / f"{name}.html").write_text("<h1>Title</h1>")
+    return html
+
+
+def complaints(site):
+    return pages.check(site, site.parent / "_toc.yml")
+
+
+def test_complete(site):
+    assert complaints(site) == []
+
+
+def test_empty(tmp_path):
+    (tmp_path / "_toc.yml").write_text(TOC)
+    assert len(pages.check(tmp_path, tmp_path / "_toc.yml")) == 2
+
+
+def test_lost_page(site):
+    (site / "book" / "theorem.html").unlink()
+    assert complaints(site) == ["book/theorem.html was not built"]
+
+
+def test_stray_page(site):
+    (site / "book" / "old.html").write_text("<h1>Old</h1>")
+    assert complaints(site) == ["book/old.html is not in the table of contents"]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("<p>Text</p>", "has no title"),
+        ("<h1>T</h1><img src='a.png'>", "has an image without alt text: a.png"),
+        ("<h1>T</h1><img src='a.png' alt=''>", "has an image without alt text: a.png"),
+        (
+            "<h1>T</h1><script src='https://cdn/x.js'></script>",
+            "needs a network for https://cdn/x.js",
+        ),
+        ("<h1>T</h1><a href='gone.html#x'>x</a>", "links to gone.html, which is not there"),
+    ],
+)
+def test_flawed_page(site, body, problem):
+    (site / "book" / "theorem.html").write_text(body)
+    assert complaints(site) == [f"book/theorem.html {problem}"]
+
+
+def test_links_that_hold(site):
+    body = "<h1>T</h1><a href='index.html#x'>x</a><a href='https://arxiv.org/a.html'>y</a>"
+    (site / "book" / "theorem.html").write_text(body)
+    assert complaints(site) == []
