@@ -1,7 +1,9 @@
 """Write the tables in `book/results/` that chapter 7 compares with: minutes to an hour.
 
-    python book/tools/solver_tables.py paper-solver    the paper's solver, at its own settings
-    python book/tools/solver_tables.py interpolation   equation (11) solved for random data
+    python book/tools/solver_tables.py paper_figure_3    the paper's solver, at its own settings
+    python book/tools/solver_tables.py paper_regime_i    the same, where its tolerance matters
+    python book/tools/solver_tables.py paper_seeds       the same, for its sampling error
+    python book/tools/solver_tables.py interpolation     equation (11) solved for random data
 
 Each table's first lines say what made it: command, commit, versions, seeds, hardware, time.
 """
@@ -42,31 +44,39 @@ def figure_3_curves():
     return [curve for i, curve in enumerate(curves) if curve not in curves[:i]]
 
 
-def paper_solver():
-    """Run the paper's solver on Figure 3's curves, densely on regime I, and with many seeds."""
-    paper = Settings()
-    runs = [("figure 3", curve, FIG_3, paper) for curve in figure_3_curves()]
-    runs += [("regime I", (NETWORK | one, 0.0, 0.1), DENSE, paper) for one in REGIME_I]
-    runs += [
-        ("seeds", (NETWORK, 1.0, 0.1), FIG_3, replace(paper, n_samples=10_000, seed=seed))
-        for seed in range(1, 25)
-    ]
-    return pd.concat([_solve(*run) for run in runs]), repr(paper)
+def paper_figure_3():
+    """Run the paper's solver on Figure 3's curves."""
+    return _tabulate([(curve, FIG_3, Settings()) for curve in figure_3_curves()])
 
 
-def _solve(kind, curve, alpha, settings):
+def paper_regime_i():
+    """Run it densely around the transition of regime I."""
+    return _tabulate([((NETWORK | one, 0.0, 0.1), DENSE, Settings()) for one in REGIME_I])
+
+
+def paper_seeds():
+    """Run it on the baseline network with many seeds, and fewer samples."""
+    settings = [replace(Settings(), n_samples=10_000, seed=seed) for seed in range(1, 25)]
+    return _tabulate([((NETWORK, 1.0, 0.1), FIG_3, one) for one in settings])
+
+
+def _tabulate(runs):
+    return pd.concat([_solve(*run) for run in runs]), repr(runs[0][-1])
+
+
+def _solve(curve, alpha, settings):
     network, overlap, rho_ft = curve
     start = time.process_time()
     task, init = ptft.Task(0.1, rho_ft, overlap), ptft.Initialization(**network)
     curve = monte_carlo_curve(task, init, alpha, settings=settings)
-    columns = {"set": kind} | network | {"overlap": overlap, "rho_ft": rho_ft}
+    columns = network | {"overlap": overlap, "rho_ft": rho_ft}
     columns |= {"n_samples": settings.n_samples, "seed": settings.seed, "alpha": curve.alpha}
     for name in ("forward", "backward"):
         branch = getattr(curve, name)
         for field in ("error", "standard_error", "residual", "iterations"):
             columns[f"{name}_{field}"] = getattr(branch, field)
     columns["seconds"] = time.process_time() - start
-    print(f"{columns['seconds']:.0f} s: {kind}, {task}, {init}", file=sys.stderr)
+    print(f"{columns['seconds']:.0f} s: {task}, {init}", file=sys.stderr)
     return pd.DataFrame(columns)
 
 
@@ -133,8 +143,9 @@ def _output(*command):
 
 
 def main():
-    """Run one of the two commands."""
-    tables = {"paper-solver": paper_solver, "interpolation": interpolation}
+    """Write one table."""
+    makers = (paper_figure_3, paper_regime_i, paper_seeds, interpolation)
+    tables = {maker.__name__: maker for maker in makers}
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("table", choices=tables)
     name = parser.parse_args().table
@@ -143,7 +154,7 @@ def main():
     head = provenance(name, commit, settings, time.process_time() - start)
     RESULTS.mkdir(exist_ok=True)
     body = table.to_csv(index=False, float_format="%.7g")
-    (RESULTS / f"{name.replace('-', '_')}.csv").write_text(head + body, encoding="utf-8")
+    (RESULTS / f"{name}.csv").write_text(head + body, encoding="utf-8")
 
 
 if __name__ == "__main__":
