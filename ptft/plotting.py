@@ -22,7 +22,7 @@ __all__ = [
     "draw_path",
     "draw_portrait",
     "draw_portraits",
-    "draw_task",
+    "draw_tasks",
     "draw_triangle",
     "label_panels",
     "mark_regimes",
@@ -46,7 +46,7 @@ _SYMBOLS = {"c_pt": "c", "lambda_pt": r"\lambda", "gamma_ft": r"\gamma"}
 REGIME_COLORS = {"I": "#D55E00", "II": "#0072B2", "III": "#CC79A7", "IV": "#009E73"}
 """Colour of each of the four regimes."""
 
-LAYER_COLORS = {"w": "#0072B2", "v": "#E69F00"}
+LAYER_COLORS = {"w": "#0072B2", "v": "#D55E00"}
 """Colour of the first layer's weights w and of the second layer's weights v."""
 
 GROUP_COLORS = {
@@ -150,47 +150,44 @@ def draw_network(axis):
     axis : matplotlib.axes.Axes
         Left without ticks.
     """
-    axis.set(xlim=(-0.35, 4.6), ylim=(-0.75, 4.7))
+    axis.set(xlim=(-0.4, 5.0), ylim=(-0.25, 4.75))
     axis.axis("off")
-    headings = ["inputs", "first layer $w$", "hidden units", "second layer $v$", "output"]
-    for x, heading in zip((0.0, 0.8, 1.6, 2.6, 3.4), headings, strict=True):
-        layer = LAYER_COLORS.get(heading[-2:-1], "black")
-        axis.text(x, 4.45, heading, ha="center", color=layer, fontsize=10)
-    for y, name in ((3.0, "1"), (0.5, "D")):
+    columns = {"inputs": 0.0, "first layer $w$": 0.85, "second layer $v$": 2.7, "output": 3.7}
+    for heading, x in columns.items():
+        axis.text(x, 4.5, heading, ha="center", color=LAYER_COLORS.get(heading[-2], "black"))
+    for y, name in ((3.3, "1"), (0.7, "D")):
         _draw_pathways(axis, y, name)
-    for x in (0.0, 1.6):
-        axis.text(x, 1.75, r"$\vdots$", ha="center", va="center", fontsize=16)
-    _draw_unit(axis, 3.4, 1.75, r"$f(x)$", size=34)
-    axis.text(3.8, 1.75, r"$=\sum_d \beta_d x_d$", va="center", fontsize=12)
-    equation = r"$\beta_d = v_d^+ w_d^+ - v_d^- w_d^-$"
-    axis.text(2.1, -0.7, equation, ha="center", va="center", fontsize=13)
+    for x in (0.0, 1.7):
+        axis.text(x, 2.0, r"$\vdots$", ha="center", va="center", fontsize=16)
+    _draw_unit(axis, 3.7, 2.0, r"$f(x)$", size=36)
+    axis.text(4.05, 2.0, r"$=\sum_d \beta_d x_d$", va="center", fontsize=12)
 
 
 def _draw_pathways(axis, y, name):
     """Draw one input, its hidden units and the four weights between it and the output."""
-    for sign, dash, shift in (("+", "-", 0.6), ("-", (0, (4, 2)), -0.6)):
-        ends = {"w": ((0.0, y), (1.6, y + shift)), "v": ((1.6, y + shift), (3.4, 1.75))}
+    for sign, dash, shift in (("+", "-", 0.7), ("-", (0, (4, 2)), -0.7)):
+        ends = {"w": ((0.0, y), (1.7, y + shift)), "v": ((1.7, y + shift), (3.7, 2.0))}
         for layer, (start, end) in ends.items():
             axis.plot(*zip(start, end, strict=True), color=LAYER_COLORS[layer], ls=dash, zorder=1)
             x, height = np.average([start, end], axis=0, weights=(0.55, 0.45))
-            axis.text(
-                x,
-                height,
-                rf"${layer}_{name}^{sign}$",
+            axis.annotate(
+                rf"${layer}_{{{sign},{name}}}$",
+                (x, height),
                 ha="center",
                 va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+                fontsize=12,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.0},
             )
-        _draw_unit(axis, 1.6, y + shift, f"${sign}$", size=16)
-    _draw_unit(axis, 0.0, y, rf"$x_{name}$", size=24)
+        _draw_unit(axis, 1.7, y + shift, f"${sign}$", size=18)
+    _draw_unit(axis, 0.0, y, rf"$x_{{{name}}}$", size=26)
 
 
 def _draw_unit(axis, x, y, label, size):
     axis.plot(x, y, "o", ms=size, mfc="white", mec="black", mew=1.2, zorder=2)
-    axis.text(x, y, label, ha="center", va="center", zorder=3)
+    axis.text(x, y, label, ha="center", va="center", fontsize=12, zorder=3)
 
 
-def draw_layers(axis, values, w, v, label):
+def draw_layers(axis, values, weights, label):
     """Draw the size of both layers' weights, a pair of bars for each network (Fig. 1).
 
     Parameters
@@ -198,45 +195,66 @@ def draw_layers(axis, values, w, v, label):
     axis : matplotlib.axes.Axes
     values : sequence of float
         What tells the networks apart; written below the bars.
-    w, v : sequence of float
-        First- and second-layer weight of each network.
+    weights : Weights
+        Of the positive pathway the weights of each network are drawn.
     label : str
         Name of the parameter that `values` are of.
     """
     place = np.arange(len(values))
-    for shift, name, heights in ((-0.2, "w", w), (0.2, "v", v)):
+    for shift, name in ((-0.2, "w"), (0.2, "v")):
+        heights = np.broadcast_to(getattr(weights, f"{name}_plus"), place.shape)
         axis.bar(place + shift, heights, 0.36, color=LAYER_COLORS[name], label=f"${name}$")
     axis.set_xticks(place, [f"{value:g}" for value in values])
     axis.set_xlabel(label)
     axis.grid(visible=False, axis="x")
 
 
-def draw_task(axis, task, n_dims, y=0.0):
-    """Draw which dimensions a pretraining and a fine-tuning task use (Fig. 1).
+def draw_tasks(axis, tasks, n_dims):
+    """Draw which dimensions pretraining and fine-tuning use, a pair of rows for a task (Fig. 1).
 
     Parameters
     ----------
     axis : matplotlib.axes.Axes
-    task : ptft.Task
+        Left without ticks.
+    tasks : dict of str to Task
+        By name, from top to bottom.
     n_dims : int
         Squares in a row; each group must fill a whole number of them.
-    y : float
-        Height of the lower row, the fine-tuning task's; the pretraining task's is above.
 
     Returns
     -------
-    dict of str to int
-        How many dimensions each group got.
+    dict of str to dict of str to int
+        By the names of task and group: how many dimensions the group got.
     """
+    counts = {}
+    for row, (name, task) in enumerate(tasks.items()):
+        y = -2.9 * row
+        counts[name] = _draw_task(axis, task, n_dims, y)
+        label = task_label(task.overlap, task.rho_ft)
+        axis.text(1.03 * n_dims, y + 0.95, f"{name}\n{label}", va="center")
+    axis.set(xlim=(-0.9, 1.6 * n_dims), ylim=(y - 0.1, 2.0))
+    axis.axis("off")
+    squares = [_square(0, 0, color) for color in GROUP_COLORS.values()]
+    names = [*list(GROUP_COLORS)[:-1], "inactive"]
+    axis.legend(squares, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+    return counts
+
+
+def _draw_task(axis, task, n_dims, y):
+    """Draw one task's rows, pretraining above fine-tuning; return its groups' sizes."""
     counts = _group_counts(task, n_dims)
     names = [name for name, count in counts.items() for _ in range(count)]
-    for x, name in enumerate(names):
-        rows = {1.0: name in ("shared", "pretraining only"), 0.0: name in ("shared", "new")}
-        for row, active in rows.items():
-            color = GROUP_COLORS[name if active else "neither"]
-            square = Rectangle((x, y + row), 0.86, 0.86, facecolor=color, edgecolor="0.6", lw=0.8)
-            axis.add_patch(square)
+    rows = {"PT": (y + 1.0, "pretraining only"), "FT": (y, "new")}
+    for stage, (height, own) in rows.items():
+        axis.text(-0.25, height + 0.43, stage, ha="right", va="center", fontsize=9)
+        for x, name in enumerate(names):
+            active = name in ("shared", own)
+            axis.add_patch(_square(x, height, GROUP_COLORS[name if active else "neither"]))
     return counts
+
+
+def _square(x, y, color):
+    return Rectangle((x, y), 0.86, 0.86, facecolor=color, edgecolor="0.6", lw=0.8)
 
 
 def _group_counts(task, n_dims):
