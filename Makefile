@@ -27,7 +27,7 @@ export MKL_NUM_THREADS := 1
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test book check format refresh benchmark clean
+.PHONY: help setup test book check format refresh benchmark overview clean
 .DELETE_ON_ERROR:
 
 help:  ## say what each target does
@@ -71,6 +71,9 @@ refresh: $(READY)  ## re-run chapters and write their references: all, or CHAPTE
 
 benchmark: $(READY)  ## time the solvers
 	$(BIN)/pytest tests/benchmark.py --benchmark-enable --benchmark-only
+
+overview: $(READY)  ## draw the figure of README.md again
+	$(BIN)/python book/tools/overview.py
 
 clean:  ## remove what was built, but not the environment
 	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .ruff_cache .benchmarks
