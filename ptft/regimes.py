@@ -12,7 +12,7 @@ __all__ = ["REGIMES", "Regime", "kappa", "l_order", "pretraining_dependence", "r
 
 
 def kappa(beta_pt, init):
-    """Return kappa = d log sqrt(k) / d log |beta_PT|, equation (23).
+    """Return kappa = ``d log sqrt(k) / d log |beta_PT|``, equation (23).
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def _dual_coordinates(beta_ft, beta_pt, init):
 
 
 def l_order(beta_ft, beta_pt, init):
-    """Return the l-order d log q_k / d log |beta_FT|, equations (21) and (24).
+    """Return the l-order ``d log q_k / d log |beta_FT|``, equations (21) and (24).
 
     Parameters
     ----------
@@ -62,7 +62,9 @@ def l_order(beta_ft, beta_pt, init):
 
 
 def pretraining_dependence(beta_ft, beta_pt, init):
-    """Return the pretraining dependence d log q_k / d log |beta_PT|, equations (21) and (25).
+    """Return the pretraining dependence, equations (21) and (25).
+
+    It is ``d log q_k / d log |beta_PT|``, at fixed beta_FT and initialisation.
 
     Parameters
     ----------
@@ -72,7 +74,7 @@ def pretraining_dependence(beta_ft, beta_pt, init):
     Returns
     -------
     float or array
-        kappa (1 - l-order), in [-1, 0]: -1 where the penalty falls as 1 / |beta_PT|, 0 where it
+        kappa (1 - l-order), in [-1, 0]: -1 where the penalty falls as ``1 / |beta_PT|``, 0 where it
         does not depend on pretraining (as wherever beta_PT = 0).
     """
     u, inverse_order = _dual_coordinates(beta_ft, beta_pt, init)
