@@ -420,6 +420,7 @@ def mark_regimes(axis, x, y, numerals):
             va="center",
             fontweight="bold",
             fontsize=10,
+            zorder=5,
             bbox={"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": "black"},
         )
 
