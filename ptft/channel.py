@@ -53,8 +53,8 @@ class Rule(NamedTuple):
     cut: float
 
 
-STANDARD = Rule(n_nodes=32, reach=8.5, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
-FINE = Rule(n_nodes=45, reach=9.0, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
+STANDARD = Rule(n_nodes=32, reach=9.2, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
+FINE = Rule(n_nodes=45, reach=9.8, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
 
 
 class HalfLines(NamedTuple):
