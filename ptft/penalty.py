@@ -166,10 +166,13 @@ def denoise(z, theta, sqrt_k):
     theta = errors.real("theta", theta, 0.0, HUGE)
     z, theta, sqrt_k = errors.broadcast(z=z, theta=theta, sqrt_k=sqrt_k)
     size = np.abs(z)
-    u = dual_denoiser(size, sqrt_k / 2.0, theta / 2.0)
-    shift = theta * u / 2.0
+    a, b = sqrt_k / 2.0, theta / 2.0
+    u = dual_denoiser(size, a, b)
     # Two ways to the same number: each is used where it does not cancel.
-    x = np.where(2.0 * shift <= size, size - shift, _hyperbolic(u, sqrt_k / 2.0)[0])
+    x = np.where(2.0 * b * u <= size, size - b * u, _hyperbolic(u, a)[0])
+    # All that is left for small u is size * a / (a + b); u itself, or the quotient, may underflow.
+    root = np.sqrt(a) / np.sqrt(a + b)
+    x = np.where(u < 1e-9, size * root * root, x)
     return np.copysign(x, z)[()]
 
 
