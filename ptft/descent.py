@@ -120,52 +120,59 @@ def _checked_start(weights, shape):
 
 
 class _Batch:
-    """Problems side by side; those that are finished stay as they are, and soon drop out."""
+    """Problems side by side; the arrays without `all_` hold those that are not finished."""
 
     def __init__(self, X, y, start, rate, threshold, device):
         import torch
 
-        self.torch = torch
-        (n_samples, n_dims), tensor = X.shape[-2:], self._on(device)
-        self.X, self.y = tensor(X.reshape(-1, n_samples, n_dims)), tensor(y.reshape(-1, n_samples))
-        self.weights = tensor(start.reshape(4, -1, n_dims))
+        def tensor(array, *shape):
+            return torch.tensor(array.reshape(shape), dtype=torch.float64, device=device)
+
+        (n_samples, n_dims), self.torch = X.shape[-2:], torch
+        self.X, self.y = tensor(X, -1, n_samples, n_dims), tensor(y, -1, n_samples)
+        self.weights = tensor(start, 4, -1, n_dims)
         self.step, self.threshold = 2.0 * rate / n_samples, threshold
-        self.live = torch.arange(len(self.X), device=device)
-        self.epochs = torch.zeros(len(self.X), dtype=torch.int64, device=device)
         self.loss = _missing(self.X, self.y, self.weights)[1]
         self.limit = _DIVERGED * self.loss
-
-    def _on(self, device):
-        return lambda array: self.torch.tensor(array, dtype=self.torch.float64, device=device)
+        self.live = torch.arange(len(self.X), device=device)
+        self.epochs = torch.zeros_like(self.live)
+        self.all_weights, self.all_limits = self.weights.clone(), self.limit
+        self.all_loss, self.all_epochs = self.loss.clone(), self.epochs.clone()
 
     def run(self, max_epochs):
         """Descend until all problems are finished."""
         with self.torch.inference_mode():
-            done = 0
-            while done < max_epochs and len(self.live):
-                n = min(_CHECK, max_epochs - done)
-                self._descend(n)
-                done += n
+            self._drop_finished()
+            for done in range(0, max_epochs, _CHECK):
+                if not len(self.live):
+                    break
+                self._descend(min(_CHECK, max_epochs - done))
+                self._drop_finished()
 
     def _descend(self, n_epochs):
-        """Take up to n steps with the live problems; drop those that are finished."""
-        X, y, weights = self.X[self.live], self.y[self.live], self.weights[:, self.live]
-        epochs, limit = self.epochs[self.live], self.limit[self.live]
+        """Take up to n steps; problems that finish on the way stay as they are."""
         for _ in range(n_epochs):
-            missing, loss = _missing(X, y, weights)
-            open_ = self._open(loss, limit)
-            force = (missing.unsqueeze(1) @ X).squeeze(1) * (self.step * open_).unsqueeze(1)
-            w_plus, w_minus, v_plus, v_minus = weights
-            weights = weights + self.torch.stack(
-                [v_plus * force, -v_minus * force, w_plus * force, -w_minus * force]
-            )
-            epochs = epochs + open_
-        self.weights[:, self.live], self.epochs[self.live] = weights, epochs
-        self.loss[self.live] = loss = _missing(X, y, weights)[1]
-        self.live = self.live[self._open(loss, limit)]
+            missing, loss = _missing(self.X, self.y, self.weights)
+            open_ = self._open(loss)
+            force = (missing.unsqueeze(1) @ self.X).squeeze(1) * (self.step * open_).unsqueeze(1)
+            w_plus, w_minus, v_plus, v_minus = self.weights
+            change = [v_plus * force, -v_minus * force, w_plus * force, -w_minus * force]
+            self.weights = self.weights + self.torch.stack(change)
+            self.epochs = self.epochs + open_
+        self.loss = _missing(self.X, self.y, self.weights)[1]
 
-    def _open(self, loss, limit):
-        return (loss > self.threshold) & (loss < limit)
+    def _drop_finished(self):
+        """Note where the problems are, and go on with the open ones."""
+        self.all_weights[:, self.live] = self.weights
+        self.all_loss[self.live], self.all_epochs[self.live] = self.loss, self.epochs
+        keep = self._open(self.loss)
+        if not keep.all():
+            self.X, self.y, self.weights = self.X[keep], self.y[keep], self.weights[:, keep]
+            self.loss, self.limit = self.loss[keep], self.limit[keep]
+            self.live, self.epochs = self.live[keep], self.epochs[keep]
+
+    def _open(self, loss):
+        return (loss > self.threshold) & (loss < self.limit)
 
 
 def _missing(X, y, weights):
@@ -178,20 +185,21 @@ def _missing(X, y, weights):
 
 def _descent(batch, shape, threshold):
     """Return the `Descent`, or raise if a problem is not finished."""
-    weights = batch.weights.cpu().numpy()
-    loss = batch.loss.cpu().numpy().reshape(shape)
+    weights = batch.all_weights.cpu().numpy()
+    loss = batch.all_loss.cpu().numpy().reshape(shape)
     finished = int(np.sum(loss <= threshold))
     status = (
         f"{finished} of {loss.size} problems reached the loss {threshold:g} after up to "
-        f"{int(batch.epochs.max())} epochs"
+        f"{int(batch.all_epochs.max())} epochs"
     )
     if finished < loss.size:
-        diverged = int(np.sum(loss >= batch.limit.cpu().numpy().reshape(shape)))
-        status += f"; largest loss {loss.max():.1e}, {diverged} diverged (learning_rate too large)"
+        diverged = int(np.sum(loss >= batch.all_limits.cpu().numpy().reshape(shape)))
+        status += f"; largest loss {loss.max():.1e}"
+        status += f"; {diverged} diverged: learning_rate is too large" if diverged else ""
     result = Descent(
         weights=Weights(*weights.reshape(4, *shape, weights.shape[-1])),
         loss=loss,
-        epochs=batch.epochs.cpu().numpy().reshape(shape),
+        epochs=batch.all_epochs.cpu().numpy().reshape(shape),
         status=status,
     )
     if finished < loss.size:

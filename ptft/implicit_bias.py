@@ -54,7 +54,7 @@ class ImplicitBias:
     optimality : float
         Largest |q_k'(beta) - X^T nu|, relative to the largest |X^T nu|.
     gap : float
-        Duality gap |nu . (y - X beta)| / Q_k(beta): how far Q_k(beta) can be from its minimum.
+        |nu . (y - X beta)| / Q_k(beta): Q_k(beta) minus the dual function, relatively.
     iterations : int
         Of message passing, plus linear systems solved by Newton's method.
     method : str
@@ -141,7 +141,8 @@ def _newton_from_messages(X, y, sqrt_k):
             for _ in range(10):
                 messages.step()
         if path.start_at(messages.nu) < _NEAR:
-            path.correct(sqrt_k, 0.0)
+            if path.correct(sqrt_k, 0.0) > 1e-9:
+                return None
             return path.beta(sqrt_k), path.nu, n + path.steps, "message passing and Newton"
         if not messages.residual < last:
             return None
@@ -242,7 +243,7 @@ class _Path:
         return np.abs(u).max() * unit
 
     def correct(self, scale, goal):
-        """Take Newton steps until the residual is at most `goal`, or at rounding level."""
+        """Take Newton steps until the residual is at most `goal`, or at rounding; return it."""
         best, idle = np.inf, 0
         for _ in range(_MAX_STEPS):
             beta = self.beta(scale)
@@ -253,12 +254,13 @@ class _Path:
             best = min(best, residual)
             if residual <= goal or (residual < _ROUNDING and idle):
                 break
+            if idle > _PATIENCE and self.systems.careful:
+                break
             if idle > _PATIENCE:
-                if self.systems.careful:
-                    break
                 self.systems.careful, idle = True, 0
             weight, accuracy = np.hypot(scale, 2.0 * beta), np.clip(residual, 1e-10, 0.1)
             self._move(*self.systems.solve(weight, missing, accuracy), scale)
+        return residual
 
     def _predict(self, scale, target):
         """Move along the tangent of the path: rows d(beta) = 0 as log sqrt(k) changes."""
@@ -301,7 +303,7 @@ class _Systems:
         """Return nu and rows^T nu; to relative `accuracy` where conjugate gradients find them."""
         self.solved += 1
         nu = None
-        if self.triangle is not None and len(right) > _SMALL_SYSTEM:
+        if self.triangle is not None and len(right) > _SMALL_SYSTEM and not self.careful:
             nu = self._conjugate_gradients(weight, right, accuracy)
         if nu is None:
             factor = (self.rows * np.sqrt(weight)).T

@@ -149,7 +149,7 @@ def _check_sample_size(alpha, ridge):
 
 
 class Messages:
-    """The state of the iteration; `step` advances it."""
+    """The state of the iteration; `step` advances it, with theta to relative `accuracy`."""
 
     def __init__(self, X, y, sqrt_k, ridge=0.0, accuracy=1e-13):
         self.X, self.y, self.half, self.accuracy = X, y, sqrt_k / 2.0, accuracy
