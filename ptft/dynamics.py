@@ -13,6 +13,7 @@ an equation for as many unknowns as there are samples, in the dual variable nu. 
 follow from the initial weights; when both pathways start alike, sqrt(k) = 2 (w^2 + v^2), u0 = 0.
 """
 
+import warnings
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -49,7 +50,8 @@ class Flow:
     drift : float
         Largest change of a conserved quantity, relative to the coordinate's squared weights.
     trajectory : Weights
-        At the requested times; arrays of shape (n_times, n_dims). Its `beta` is the path.
+        At the requested times, or where the integration ended before; arrays of shape
+        (n_times, n_dims). Its `beta` is the path.
     n_steps, n_evaluations : int
         Of the integrator.
     status : str
@@ -120,9 +122,9 @@ def fine_tune(
         `rebalance(pretrained.weights, gamma_ft)`.
     coordinates : {"dual", "weights"}
         Integrate the dual variable, in which the conservation laws hold by construction, or the
-        four weight vectors, as a check.
+        four weight vectors, as a check: slower, and less accurate where sqrt(k) >> |beta|.
     tolerance : float
-        On ||y - X beta|| / ||y||; larger than 0.
+        On ||y - X beta|| / ||y||; larger than 0. Below 1e-14 rounding may prevent it.
     times : sequence of float
         When to record the weights; ascending, at least 0.
     rtol : float
@@ -158,10 +160,13 @@ def fine_tune(
     rtol = errors.number("rtol", rtol, 1e-13, 1e-3)
     max_steps = errors.number("max_steps", max_steps, 1)
     times = _checked_times(times)
-    basis, rows, labels = _compress(X, y)
+    # inputs of size 1: time and nu change their units
+    unit = errors.number("the largest |X|", np.abs(X).max() or 1.0, 1e-100, 1e100)
+    basis, rows, labels = _compress(X / unit, y / unit)
     system = _COORDINATES[coordinates](rows, labels, _checked_weights(weights, X.shape[1]))
-    run = _integrate(system, times, tolerance, rtol, max_steps)
-    return _flow(system, basis, run, times, tolerance)
+    run = _Run(system, times * unit**2, rtol)
+    run.follow(tolerance, max_steps)
+    return _flow(run, basis / unit, run.solver.t / unit**2, tolerance)
 
 
 def checked_data(X, y):
@@ -243,7 +248,7 @@ class _Dual:
         self.sqrt_k, self.offset = _scale_and_offset(start)
         self.start = np.zeros(len(labels))
         # the size that nu would reach if beta were linear in it, or s = 1
-        size = np.linalg.norm(self.residual(self.start)) / np.linalg.norm(rows) ** 2
+        size = np.linalg.norm(self.residual(self.start)) / (np.linalg.norm(rows) ** 2 or 1.0)
         self.atol = 1e-13 * min(size / self.sqrt_k.max(), 1.0) or 1.0
 
     def _argument(self, nu):
@@ -323,78 +328,73 @@ class _Plain:
 _COORDINATES = {"dual": _Dual, "weights": _Plain}
 
 
-@dataclass
 class _Run:
-    """An integration: its last state, the recorded states, and its account."""
+    """An integration: where it is, and the states at the requested times that it has passed."""
 
-    state: np.ndarray
-    recorded: list
-    residual: float
-    time: float
-    n_steps: int
-    n_evaluations: int
-    message: str
+    def __init__(self, system, times, rtol):
+        self.system, self.times = system, times
+        self.solver = scipy.integrate.LSODA(
+            system.velocity,
+            0.0,
+            system.start,
+            1e300,
+            rtol=rtol,
+            atol=system.atol,
+            jac=system.jacobian,
+        )
+        start = np.linalg.norm(system.residual(system.start))
+        self.scale = max(np.linalg.norm(system.labels), start) or 1.0
+        self.residual, self.recorded, self.n_steps = start / self.scale, [], 0
+        self.best, self.best_step = self.residual, 0
 
+    def follow(self, tolerance, max_steps):
+        """Step until the residual is small and the last requested time has passed, or give up."""
+        with warnings.catch_warnings():
+            # of the integrator: its status says the same
+            warnings.simplefilter("ignore", UserWarning)
+            while not self._finished(tolerance) and self.n_steps < max_steps:
+                self._step()
+        self.recorded += [self.solver.y] * (self.times.size - len(self.recorded))
 
-def _integrate(system, times, tolerance, rtol, max_steps):
-    """Step until the residual is small and the last requested time has passed."""
-    scale = max(np.linalg.norm(system.labels), np.linalg.norm(system.residual(system.start)))
-    last = times[-1] if times.size else 0.0
-    run, best, at = _Run(system.start, [], 0.0, 0.0, 0, 0, ""), np.inf, 0
-    solver = scipy.integrate.LSODA(
-        system.velocity,
-        0.0,
-        system.start,
-        1e300,
-        rtol=rtol,
-        atol=system.atol,
-        jac=system.jacobian,
-    )
-    while True:
-        run.state, run.time, run.n_evaluations = solver.y, float(solver.t), solver.nfev
-        run.residual = float(np.linalg.norm(system.residual(run.state)) / (scale or 1.0))
-        if run.residual <= tolerance and (run.time >= last or run.residual == 0.0):
-            break
-        if run.residual < best:
-            best, at = run.residual, run.n_steps
-        stuck = best < 1e-9 and run.n_steps > at + _PATIENCE
-        if stuck or run.n_steps >= max_steps or solver.status != "running":
-            break
-        run.message = solver.step() or ""
-        run.n_steps += 1
-        _record(solver, times, run.recorded)
-    run.recorded += [run.state] * (times.size - len(run.recorded))
-    return run
+    def _step(self):
+        self.solver.step()
+        self.n_steps += 1
+        state = self.solver.y
+        self.residual = float(np.linalg.norm(self.system.residual(state)) / self.scale)
+        if self.residual < self.best:
+            self.best, self.best_step = self.residual, self.n_steps
+        passed = self.times[len(self.recorded) :]
+        passed = passed[passed <= self.solver.t]
+        if passed.size:
+            self.recorded.extend(self.solver.dense_output()(passed).T)
 
-
-def _record(solver, times, recorded):
-    """Append the states at the requested times that the last step has passed."""
-    passed = times[len(recorded) : np.searchsorted(times, solver.t, side="right")]
-    if passed.size:
-        recorded.extend(solver.dense_output()(passed).T)
+    def _finished(self, tolerance):
+        if self.residual <= tolerance:
+            return self.residual == 0.0 or not np.any(self.times > self.solver.t)
+        stuck = self.best < 1e-9 and self.n_steps > self.best_step + _PATIENCE
+        return stuck or self.solver.status != "running"
 
 
-def _flow(system, basis, run, times, tolerance):
+def _flow(run, basis, time, tolerance):
     """Return the `Flow` of an integration, or raise if it has not converged."""
-    nu = system.nu(run.state)
-    weights = system.weights(run.state)
-    states = [system.weights(state) for state in run.recorded]
+    system, state = run.system, run.solver.y
+    nu, weights = system.nu(state), system.weights(state)
     converged = run.residual <= tolerance
     status = (
         f"{'converged' if converged else 'not converged'}: relative residual {run.residual:.1e} "
-        f"at time {run.time:.3g} after {run.n_steps} steps"
+        f"at time {time:.3g} after {run.n_steps} steps"
     )
     flow = Flow(
         weights=weights,
-        beta=system.beta(run.state),
+        beta=system.beta(state),
         nu=None if nu is None else basis @ nu,
-        residual=run.residual,
-        time=run.time,
+        residual=float(run.residual),
+        time=float(time),
         drift=_drift(system.initial, weights),
-        trajectory=_stacked(states, weights),
+        trajectory=_stacked([system.weights(each) for each in run.recorded], weights),
         n_steps=run.n_steps,
-        n_evaluations=run.n_evaluations,
-        status=status if converged else f"{status} (tolerance {tolerance:g}) {run.message}".strip(),
+        n_evaluations=run.solver.nfev,
+        status=status if converged else f"{status}; tolerance {tolerance:g}",
     )
     if not converged:
         raise ConvergenceError(flow.status, flow)

@@ -150,6 +150,26 @@ def test_dependent_rows():
     assert 1.9 < once.time / twice.time < 2.1  # twice the loss: twice the speed
 
 
+@pytest.mark.parametrize("coordinates", ["dual", "weights"])
+def test_units_of_the_inputs_change_the_time_alone(coordinates):
+    _, _, X, y, _ = problem(10)
+    for unit in (1e-40, 1e40):
+        once, scaled = (
+            pretrain(
+                u * X, u * y, Initialization(0.1, 0.0), coordinates=coordinates, times=[1 / u**2]
+            )
+            for u in (1.0, unit)
+        )
+        assert distance(scaled.beta, once.beta) < 1e-10
+        assert distance(scaled.trajectory.beta, once.trajectory.beta) < 1e-8
+
+
+def test_zero_inputs_do_not_move():
+    flow = pretrain(np.zeros((2, 3)), np.ones(2), Initialization(0.1, 0.0), times=[1.0])
+    assert not flow.trajectory.beta.any()
+    assert flow.residual == 0.0
+
+
 def test_zero_labels_stay_at_zero():
     _, _, X, y, _ = problem(11)
     flow = pretrain(X, 0.0 * y, Initialization(1e-3, 0.0), times=[0.0, 1.0])
@@ -171,6 +191,12 @@ def test_gives_up_with_the_result_so_far():
         pretrain(X, y, Initialization(1e-3, 0.0), max_steps=5)
     assert caught.value.partial.n_steps == 5
     assert np.all(np.isfinite(caught.value.partial.beta))
+
+
+def test_failure_of_the_integrator_is_an_error_not_a_warning():
+    """Labels of 1e-9 from weights of 0.3: the weights cannot hold beta to twelve digits."""
+    with pytest.raises(ConvergenceError, match="not converged"):
+        pretrain(np.eye(2, 3), [1e-9, 2e-9], Initialization(0.1, 0.0), coordinates="weights")
 
 
 def test_stops_at_rounding_level():
