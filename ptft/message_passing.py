@@ -1,7 +1,7 @@
 """Approximate message passing with the q_k denoiser, and its state evolution.
 
 It minimises equation (15). For inputs with independent entries of variance 1 / n_dims, a column of
-X has squared norm alpha, and the iteration is
+X has squared norm alpha, and the iteration is::
 
     h = beta + X^T z / alpha,
     beta = x_hat(h; theta, k),
