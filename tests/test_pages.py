@@ -1,7 +1,11 @@
-"""The check of the built book finds what is missing from it."""
+"""The check of the built book finds what is missing from it, and the package page is complete."""
+
+import pkgutil
 
 import pages
 import pytest
+
+import ptft
 
 TOC = """\
 format: jb-book
@@ -66,3 +70,10 @@ def test_links_that_hold(site):
     body = "<h1>T</h1><a href='index.html#x'>x</a><a href='https://arxiv.org/a.html'>y</a>"
     (site / "book" / "theorem.html").write_text(body)
     assert complaints(site) == []
+
+
+def test_the_package_page_lists_every_module(repository):
+    text = (repository / "book" / "package.md").read_text(encoding="utf-8")
+    names = [module.name for module in pkgutil.iter_modules(ptft.__path__)]
+    listed = [name for name in names if f".. automodule:: ptft.{name}\n" in text]
+    assert listed == [name for name in names if name != "__main__"]
