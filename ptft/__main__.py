@@ -2,6 +2,10 @@
 
 import argparse
 import contextlib
+import datetime
+import os
+import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +24,7 @@ examples:
   python -m ptft sweep results --dask tcp://scheduler:8786
       the same on a Dask cluster that sees the folder
   python -m ptft table results --output results.csv
-      the results as a table
+      the results as a table; with --summary in fewer rows, headed by what made them
 """
 
 
@@ -121,13 +125,50 @@ def _add_table(parser):
     parser.set_defaults(run=_table)
     parser.add_argument("folder", type=Path, help="where a sweep's results are")
     parser.add_argument("--output", type=Path, help="CSV file to write (standard output)")
+    text = "one row a setting and sample size, of the seeds that are complete"
+    parser.add_argument("--summary", action="store_true", help=text)
 
 
 def _table(options):
     from . import experiments
 
     table = experiments.open_sweep(options.folder).table()
-    table.to_csv(options.output or sys.stdout, index=False)
+    head, digits = "", None
+    if options.summary:
+        table, head, digits = experiments.summary(table), _provenance(), "%.6g"
+    text = head + table.to_csv(index=False, float_format=digits)
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def _provenance():
+    """Return the lines that head a summary."""
+    import numpy
+    import scipy
+
+    from . import __version__, experiments
+
+    commit = _output("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
+    processor = _output("grep", "-m1", "model name", "/proc/cpuinfo").partition(": ")[2]
+    versions = f"python {platform.python_version()}, numpy {numpy.__version__}"
+    facts = {
+        "command": "python -m ptft sweep FOLDER; python -m ptft table FOLDER --summary",
+        "commit": commit or "unknown",
+        "code": experiments.code_version(),
+        "versions": f"{versions}, scipy {scipy.__version__}, ptft {__version__}",
+        "hardware": f"{os.cpu_count()} cores of {processor or platform.processor()}",
+        "date": datetime.date.today().isoformat(),
+    }
+    return "".join(f"# {name}: {fact}\n" for name, fact in facts.items())
+
+
+def _output(*command):
+    """Return what a program prints, or nothing if it fails."""
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return ""
 
 
 if __name__ == "__main__":

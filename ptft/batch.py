@@ -4,7 +4,8 @@ Approximate message passing, as in `message_passing`, with one column a problem:
 X, which dominate a single problem's time because X has to be read from memory for each, become
 products of matrices. theta and the denoiser's dual coordinate u are carried over from step to step
 and corrected together by Newton's method, rarely more than twice. Columns leave when they have
-converged; one that has not after `max_iterations` is solved by `implicit_bias`.
+converged; one that diverges, or has not converged after `max_iterations`, is solved by
+`implicit_bias`.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ __all__ = ["ImplicitBiases", "implicit_biases"]
 # residual.
 _CLOSE = 0.02
 _MAX_CORRECTIONS = 60
+_DIVERGED = 1e8  # relative residual at which a column is given up
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class ImplicitBiases:
     ----------
     beta : array, shape (n_dims, n_problems)
     residual : array, shape (n_problems,)
-        ||X beta - y|| / ||y||.
+        ||X beta - y|| / ||y||, or 0 for labels that are all zero.
     iterations : array of int, shape (n_problems,)
     """
 
@@ -48,7 +50,7 @@ def implicit_biases(X, Y, sqrt_k, *, tolerance=1e-10, max_iterations=1000):
     X : array, shape (n_samples, n_dims)
         Inputs with independent entries of mean 0 and variance 1 / n_dims, n_samples < n_dims.
     Y : array, shape (n_samples, n_problems)
-        Labels, not all zero in any column.
+        Labels.
     sqrt_k : array, shape (n_dims, n_problems)
         Square root of the penalty parameter; larger than 0.
     tolerance : float
@@ -71,18 +73,20 @@ def implicit_biases(X, Y, sqrt_k, *, tolerance=1e-10, max_iterations=1000):
     n_problems = Y.shape[1]
     beta = np.zeros(sqrt_k.shape)
     residual, iterations = np.empty(n_problems), np.full(n_problems, max_iterations)
-    batch = _Batch(X, Y, sqrt_k)
+    batch, left = _Batch(X, Y, sqrt_k), []
     for step in range(max_iterations + 1):
         size = batch.relative_residual()
         done = size <= tolerance
         found = batch.live[done]
         beta[:, found], residual[found] = batch.beta[:, done], size[done]
         iterations[found] = step
-        batch.keep(~done)
+        lost = ~(size < _DIVERGED)
+        left += batch.live[lost].tolist()
+        batch.keep(~(done | lost))
         if not batch.live.size:
             break
         batch.step()
-    for i in batch.live:
+    for i in [*left, *batch.live]:
         single = implicit_bias(X, Y[:, i], sqrt_k[:, i], tolerance=tolerance)
         beta[:, i], residual[i] = single.beta, single.residual
     return ImplicitBiases(beta, residual, iterations)
@@ -100,8 +104,6 @@ def _checked(X, Y, sqrt_k):
         )
     if X.shape[0] >= X.shape[1]:
         raise ValueError(f"X must have fewer samples than dimensions, got shape {X.shape}")
-    if not np.all(np.any(Y, axis=0)):
-        raise ValueError("Y must not have a column of zeros")
     return X, Y, sqrt_k
 
 
@@ -112,6 +114,7 @@ class _Batch:
         self.X, self.alpha = X, X.shape[0] / X.shape[1]
         self.live = np.arange(Y.shape[1])
         self.labels, self.size = Y, np.linalg.norm(Y, axis=0)
+        self.size[self.size == 0.0] = 1.0  # of a small sparse teacher that came out empty
         self.a = sqrt_k / 2.0
         self.beta, self.z = np.zeros(sqrt_k.shape), np.zeros(Y.shape)
         noise = np.linalg.norm(Y, axis=0) / np.sqrt(len(Y) * self.alpha)

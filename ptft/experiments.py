@@ -31,10 +31,13 @@ __all__ = [
     "Job",
     "Setting",
     "Sweep",
+    "drawn_theory",
     "jobs",
     "open_sweep",
+    "read_summary",
     "settings",
     "shard",
+    "summary",
     "with_theory",
 ]
 
@@ -374,6 +377,54 @@ def open_sweep(folder):
     return Sweep(folder, [Setting(**setting) for setting in content["settings"]])
 
 
+def summary(table):
+    """Arrange a table of results compactly, with those seeds only that every sample size has.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `Sweep.table`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a setting and sample size: the fields of `Setting`, n_dims, n_samples, n_seeds,
+        mean and standard_error of the error, and the errors themselves as error_0, error_1 ...
+    """
+    sizes = [*_SETTING, "n_dims", "n_samples"]
+    errors_by_seed = table.pivot(index=sizes, columns="seed", values="error").dropna(axis=1)
+    if errors_by_seed.empty:
+        raise ValueError("table must have a seed that every setting and sample size has")
+    rows = errors_by_seed.agg(["count", "mean", "sem"], axis=1)
+    rows = rows.rename(columns={"count": "n_seeds", "sem": "standard_error"})
+    rows = rows.astype({"n_seeds": int})
+    return rows.join(errors_by_seed.add_prefix(_ERROR)).reset_index()
+
+
+def read_summary(path):
+    """Read a file that `python -m ptft table --summary` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row a setting, sample size and seed, with `error` and `alpha`; for `with_theory`.
+    facts : dict of str to str
+        What made it: command, commit, versions, hardware and so on.
+    """
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    heads = [line[2:].split(": ", 1) for line in lines if line.startswith("# ")]
+    rows = pd.read_csv(path, comment="#")
+    names = [name for name in rows if name.startswith(_ERROR)]
+    table = rows.melt([*_SETTING, "n_dims", "n_samples"], names, "seed", "error")
+    table["seed"] = table.seed.str.removeprefix(_ERROR).astype(int)
+    table["alpha"] = table.n_samples / table.n_dims
+    return table.sort_values([*_SETTING, *_JOB], ignore_index=True), dict(heads)
+
+
 def with_theory(table):
     """Add the replica theory's error to a table of results, and each error's distance to it.
 
@@ -398,9 +449,34 @@ def with_theory(table):
     return rows
 
 
+def drawn_theory(setting, job):
+    """Return the theory's error for the teacher that a job draws, not for an average one.
+
+    In n_dims dimensions the shares of the groups, and the second moment of the coefficients in
+    each, differ from their expectations; the drawn values take their place.
+
+    Parameters
+    ----------
+    setting : Setting
+    job : Job
+
+    Returns
+    -------
+    float
+    """
+    beta, scale = setting.problem(job.n_dims, np.random.default_rng(job.streams()[1]))
+    groups = []
+    for sqrt_k_, active in sorted(set(zip(scale.tolist(), (beta != 0.0).tolist(), strict=True))):
+        mine = beta[(scale == sqrt_k_) & ((beta != 0.0) == active)]
+        prior = tasks.Prior.gaussian(np.mean(mine**2)) if active else tasks.Prior.zero()
+        groups.append(Group(mine.size / beta.size, sqrt_k_, prior))
+    return float(replica.fixed_point(groups, job.n_samples / job.n_dims).error)
+
+
 _MANIFEST = "sweep.json"
 _SETTING = [field.name for field in fields(Setting)]
 _JOB = [field.name for field in fields(Job)]
+_ERROR = "error_"  # and the seed: columns of a summary
 
 
 def _read_json(path):
