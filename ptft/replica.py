@@ -39,7 +39,8 @@ class LearningCurve:
     s2, theta : array
         Effective noise variance and effective regularisation, equations (19) and (20).
     residual : array
-        The larger of the two equations' relative, undamped residuals.
+        The largest relative, undamped residual of equations (19) and (20), each also in the form
+        that tells solutions apart near alpha = 1 (with 1 - E[d x_hat / d z] on one side).
     expectation_error : array
         Relative distance of `error`, `s2` or `theta` (the largest) to the solution under a
         second, finer quadrature rule, to first order: quadrature and rounding together.
@@ -210,11 +211,13 @@ def _second_moment(groups):
 class _Closure:
     """The fixed-point equations in x = log s^2 and y = log theta.
 
-    Residuals are logarithms of quotients that should be 1. For alpha < 1 the second is the
-    difference of the log odds of slope and alpha, nearly linear in y at both ends. The first adds
-    (19) to what Stein's identity E[(x_hat - x)^2] = E[(x_hat - z)^2] + (2 slope - 1) s^2 and (20)
-    make of it, 1 - alpha + 2 gamma_ext / theta = (sigma_0^2 + E[(x_hat - z)^2]) / s^2: there both
-    are off by the same amount, which alpha near 1 hides in the one and alpha near 0 in the other.
+    Residuals are logarithms of quotients that should be 1, chosen so that nothing cancels near
+    alpha = 1. With r = gamma_ext / theta and gap = 1 - slope, equation (20) is slope + r = alpha,
+    or gap = 1 - alpha + r. For alpha < 1 the second residual is the difference of the log odds,
+    nearly linear in y at both ends; else it is the second form, r = alpha - 1 + gap. The first
+    residual adds (19) to what (20) and Stein's identity E[(x_hat - x)^2] = E[(x_hat - z)^2] +
+    (2 slope - 1) s^2 make of it, (gap + r) s^2 = sigma_0^2 + E[(x_hat - z)^2]: where (20) holds
+    both sides of both differ by the same amount, small beside alpha or beside gap + r.
     """
 
     def __init__(self, groups, noise, ridge):
@@ -230,23 +233,29 @@ class _Closure:
         ridge = self.ridge / theta
         total, left, slope = self.noise + m.error, self.noise + m.shrinkage, m.slope + ridge
         slope_x, slope_y = s2 * m.slope_s2, theta * m.slope_theta
-        # 1 - alpha + ridge is what 1 - slope should be; without odds the term drops out.
-        odds = alpha < 1.0
-        rest = np.where(odds, 1.0 - alpha + ridge, m.gap)
-        share = np.where(odds, rest + ridge, left / s2)
+        share, few, rest = m.gap + ridge, alpha < 1.0, np.abs(1.0 - alpha)
         residual = [
             np.log(total / (alpha * s2)) + np.log(left / (share * s2)),
-            np.log(slope / alpha) - np.log(m.gap / rest),
+            np.where(
+                few,
+                np.log(slope / alpha) - np.log(m.gap / (rest + ridge)),
+                np.log(ridge / (rest + m.gap)),
+            ),
         ]
         jacobian = [
             [
-                s2 * m.error_s2 / total - 1.0 + odds * (s2 * m.shrinkage_s2 / left - 1.0),
+                s2 * m.error_s2 / total + s2 * m.shrinkage_s2 / left - 2.0 + slope_x / share,
                 theta * m.error_theta / total
-                + odds * (theta * m.shrinkage_theta / left + 2.0 * ridge / share),
+                + theta * m.shrinkage_theta / left
+                + (slope_y + ridge) / share,
             ],
             [
-                slope_x / slope + odds * slope_x / m.gap,
-                (slope_y - ridge) / slope + odds * (slope_y / m.gap - ridge / rest),
+                np.where(few, slope_x / slope + slope_x / m.gap, slope_x / (rest + m.gap)),
+                np.where(
+                    few,
+                    (slope_y - ridge) / slope + slope_y / m.gap - ridge / (rest + ridge),
+                    slope_y / (rest + m.gap) - 1.0,
+                ),
             ],
         ]
         return np.array(residual), np.array(jacobian)
@@ -259,11 +268,17 @@ class _Closure:
         return m, (f_y * g - f * g_y) / determinant, (f * g_x - f_x * g) / determinant
 
     def outcome(self, s2, theta, alpha):
-        """Return E_gen and the larger relative residual of equations (19) and (20)."""
+        """Return E_gen and the largest relative residual of both equations in both forms."""
         m = moments(self.lines, s2, theta)
-        noise = (self.noise + m.error) / (alpha * s2) - 1.0
-        regularisation = (m.slope + self.ridge / theta) / alpha - 1.0
-        return m.error, np.maximum(np.abs(noise), np.abs(regularisation))
+        ridge, rest = self.ridge / theta, np.abs(1.0 - alpha)
+        few, many = m.gap / (rest + ridge), ridge / (rest + m.gap)
+        quotients = [
+            (self.noise + m.error) / (alpha * s2),
+            (self.noise + m.shrinkage) / ((m.gap + ridge) * s2),
+            (m.slope + ridge) / alpha,
+            np.where(alpha < 1.0, few, many),
+        ]
+        return m.error, np.max(np.abs(np.array(quotients) - 1.0), axis=0)
 
 
 class _Bracket:

@@ -35,8 +35,8 @@ class Prior:
     def __post_init__(self):
         fields = {
             "weights": errors.vector("weights", self.weights, 0.0, 1.0, open_low=True),
-            "means": errors.vector("means", self.means, 0.0),
-            "variances": errors.vector("variances", self.variances, 0.0),
+            "means": errors.vector("means", self.means, 0.0, 1e150),
+            "variances": errors.vector("variances", self.variances, 0.0, 1e300),
         }
         sizes = {name: field.size for name, field in fields.items()}
         if len(set(sizes.values())) > 1:
