@@ -19,7 +19,7 @@ import joblib
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from . import errors, network, replica, tasks
 from .batch import implicit_biases
