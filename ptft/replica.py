@@ -157,8 +157,9 @@ def _checked_groups(groups):
     """Return the groups that hold coordinates, or raise a ValueError."""
     groups = [Group(*group) for group in groups]
     probability = errors.vector("probability", [group.probability for group in groups], 0.0, 1.0)
-    if abs(probability.sum() - 1.0) > 1e-9:
-        raise ValueError(f"the groups' probabilities must sum to 1, got {probability.sum()!r}")
+    total = float(probability.sum())
+    if abs(total - 1.0) > 1e-9:
+        raise ValueError(f"the groups' probabilities must sum to 1, got {total!r}")
     for group in groups:
         if not isinstance(group.prior, Prior):
             raise ValueError(f"prior must be a Prior, got {group.prior!r}")

@@ -41,8 +41,9 @@ class Prior:
         sizes = {name: field.size for name, field in fields.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"weights, means and variances must have equal length, got {sizes}")
-        if abs(fields["weights"].sum() - 1.0) > _ROUNDING:
-            raise ValueError(f"weights must sum to 1, got {fields['weights'].sum()!r}")
+        total = float(fields["weights"].sum())
+        if abs(total - 1.0) > _ROUNDING:
+            raise ValueError(f"weights must sum to 1, got {total!r}")
         for name, field in fields.items():
             object.__setattr__(self, name, tuple(field.tolist()))
 

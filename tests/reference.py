@@ -108,3 +108,29 @@ def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
     excess_noise(log_s2)
     s2 = np.exp(log_s2)
     return expectations(groups, s2, np.exp(log_theta))[0], s2, np.exp(log_theta)
+
+
+def interpolate(X, y, sqrt_k):
+    """Return the minimiser of (11): Newton's method on the dual, whose gradient is y - X beta.
+
+    Stationarity is beta = (sqrt_k / 2) sinh(2 X^T m) with one multiplier a sample.
+    """
+
+    def dual(m):
+        u = 2.0 * (X.T @ m)
+        return m @ y - np.sum(sqrt_k / 4.0 * (np.cosh(u) - 1.0)), sqrt_k / 2.0 * np.sinh(u), u
+
+    m = np.zeros(len(y))
+    value, beta, u = dual(m)
+    for _ in range(200):
+        gradient = y - X @ beta
+        if np.linalg.norm(gradient) <= 1e-11 * np.linalg.norm(y):
+            return beta
+        step = np.linalg.solve((X * (sqrt_k * np.cosh(u))) @ X.T, gradient)
+        # Shorter while it overshoots: the dual is concave, and sinh overflows far off.
+        size = min(1.0, 3.0 / np.max(np.abs(X.T @ step)))
+        while dual(m + size * step)[0] < value - 1e-12 * abs(value):
+            size /= 2.0
+        m = m + size * step
+        value, beta, u = dual(m)
+    raise AssertionError("the dual did not converge")
