@@ -76,4 +76,4 @@ overview: $(READY)  ## draw the figure of README.md again
 	$(BIN)/python book/tools/overview.py
 
 clean:  ## remove what was built, but not the environment
-	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .ruff_cache .benchmarks
+	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .ruff_cache .benchmarks .hypothesis
