@@ -47,7 +47,9 @@ def figure_3_curves():
 
 def damped_figure_3():
     """Run the paper's iteration on Figure 3's curves, with exact expectations for samples."""
-    return pd.concat([_damp(*curve) for curve in figure_3_curves()]), repr(Settings())
+    table = pd.concat([_damp(*curve) for curve in figure_3_curves()])
+    used = ("damping", "tolerance", "max_iterations", "ridge")
+    return table, repr({name: getattr(Settings(), name) for name in used})
 
 
 def _damp(network, overlap, rho_ft):
