@@ -139,8 +139,10 @@ def _newton_from_messages(X, y, sqrt_k):
     for n in range(10, 300, 10):
         with np.errstate(all="ignore"):  # it diverges for some X, and is given up below
             for _ in range(10):
+                before = messages.nu
                 messages.step()
-        if path.start_at(messages.nu) < _NEAR:
+        # A coordinate whose steps overshoot takes turns at two values, the solution between them.
+        if path.start_at((before + messages.nu) / 2.0) < _NEAR:
             if path.correct(sqrt_k, 0.0) > 1e-9:
                 return None
             return path.beta(sqrt_k), path.nu, n + path.steps, "message passing and Newton"

@@ -1,6 +1,7 @@
-"""How long a learning curve takes, on one core: `make benchmark`.
+"""How long a learning curve and an exact solution take, on one core: `make benchmark`.
 
-The comparison runs the paper's solver at its own settings and takes minutes.
+The comparisons run the paper's solver and its gradient descent at their own settings, which takes
+minutes.
 """
 
 import platform
@@ -10,7 +11,18 @@ import numpy as np
 import pytest
 import scipy
 
-from ptft import REGIMES, Initialization, Task, learning_curve
+from ptft import (
+    REGIMES,
+    Initialization,
+    Task,
+    gradient_descent,
+    implicit_bias,
+    learning_curve,
+    pretrained_weights,
+    rebalance,
+    sample_inputs,
+    sqrt_k,
+)
 from ptft.monte_carlo import monte_carlo_curve
 
 ALPHA = np.linspace(0.01, 0.5, 40)
@@ -35,6 +47,31 @@ def test_against_the_papers_solver(benchmark, capsys):
     benchmark.extra_info["ratio"] = slow / fast
     with capsys.disabled():
         print(_report(slow, fast))
+
+
+@pytest.mark.parametrize("regime", ["II", "IV", "I"])
+def test_implicit_bias_against_gradient_descent(benchmark, capsys, regime):
+    """D = 1000, N = 250, overlap 0.5; descent stops by the paper's rule, at a loss of 1e-4."""
+    rng, init = np.random.default_rng(0), REGIMES[regime].init
+    X = sample_inputs(250, 1000, rng)
+    beta_pt, teacher = Task(0.1, 0.1, 0.5).sample_teachers(1000, rng)
+    problem = X, X @ teacher
+    start = rebalance(pretrained_weights(beta_pt, init), init.gamma_ft)
+    descent = benchmark.pedantic(gradient_descent, args=(*problem, start), rounds=1, iterations=1)
+    slow = benchmark.stats.stats.min
+    problem = *problem, sqrt_k(beta_pt, init)
+    fast = np.median([_seconds(implicit_bias, *problem) for _ in range(21)])
+    exact = implicit_bias(*problem)
+    assert exact.residual < 1e-12
+    away = np.linalg.norm(descent.beta - exact.beta) / np.linalg.norm(exact.beta)
+    assert 1e-3 < away < 0.1  # descent stops short of the minimiser
+    benchmark.extra_info["ratio"] = slow / fast
+    with capsys.disabled():
+        print(
+            f"\nregime {regime}: gradient descent {slow:.2f} s, {descent.epochs} epochs, to a "
+            f"relative distance of {away:.1e} from the minimiser\n  implicit_bias {fast:.4f} s "
+            f"(median of 21), residual {exact.residual:.0e}; ratio {slow / fast:.0f}"
+        )
 
 
 def _seconds(function, *arguments):
