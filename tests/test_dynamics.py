@@ -63,6 +63,22 @@ def test_both_flows_end_at_the_implicit_bias(seed, setting):
         assert distance(tuned.beta, exact) < 1e-9
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_plain_flow_at_a_random_setting(seed):
+    """Other networks and sizes; every stage integrated in the weights themselves."""
+    rng = np.random.default_rng([1, seed])
+    gamma_ft = rng.choice([0.0, 10.0 ** rng.uniform(-1.0, 1.0)])
+    init = Initialization(10.0 ** rng.uniform(-3.0, 1.0), rng.uniform(-0.999, 0.99), gamma_ft)
+    n_dims = int(rng.integers(20, 61))
+    n_samples = int(rng.integers(5, n_dims - 5))
+    X_pt, y_pt, X, y, beta_pt = problem(100 + seed, n_samples, n_dims)
+    pretrained = pretrain(X_pt, y_pt, init, coordinates="weights")
+    start = rebalance(pretrained.weights, init.gamma_ft)
+    tuned = fine_tune(X, y, start, coordinates="weights", rtol=1e-12)
+    exact = implicit_bias(X, y, sqrt_k(beta_pt, init)).beta
+    assert distance(tuned.beta, exact) < 1e-10  # 1.7e-11 was the largest
+
+
 @pytest.mark.parametrize("setting", SETTINGS[:4])
 def test_the_two_coordinates_give_the_same_path(setting):
     _, _, X, y, beta_pt = problem(3)
