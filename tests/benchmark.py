@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 import scipy
+from scipy.integrate import solve_ivp
 
 from ptft import (
     REGIMES,
@@ -23,6 +24,8 @@ from ptft import (
     sample_inputs,
     sqrt_k,
 )
+from ptft.balanced import balanced_network
+from ptft.deep_linear import learn
 from ptft.monte_carlo import monte_carlo_curve
 
 ALPHA = np.linspace(0.01, 0.5, 40)
@@ -97,3 +100,40 @@ def _processor():
             return next(line.partition(":")[2].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+@pytest.mark.parametrize("balance", [1.0, 100.0])
+def test_exact_dynamics_against_integration(benchmark, capsys, balance):
+    """A balanced linear network's learning at 200 times: closed form, and adaptive integration."""
+    target = np.random.default_rng(1).normal(size=(5, 5)) / 2.0
+    network = balanced_network((5, 5, 5), balance, seed=0)
+    problem = network, target, np.linspace(0.0, 10.0, 200)
+    path = benchmark(learn, *problem)
+    fast = np.median([_seconds(learn, *problem) for _ in range(21)])
+    with capsys.disabled():
+        print(f"\n200 times of learning in a 5-5-5 network with lambda = {balance:g}, one core")
+        print(f"  ptft.deep_linear.learn   {1e3 * fast:8.2f} ms (median of 21)")
+        for tolerance in (1e-6, 1e-12):
+            slow = np.median([_seconds(_integrated, *problem, tolerance) for _ in range(5)])
+            error = np.abs(_integrated(*problem, tolerance) - path.function).max()
+            assert error < 1e5 * tolerance
+            print(
+                f"  DOP853, tolerance {tolerance:.0e}  {1e3 * slow:8.2f} ms (median of 5), "
+                f"{slow / fast:.0f} times as long, off by {error:.0e}"
+            )
+
+
+def _integrated(network, target, times, tolerance):
+    cut = network.w1.size
+
+    def flow(_, state):
+        w1, w2 = state[:cut].reshape(network.w1.shape), state[cut:].reshape(network.w2.shape)
+        error = target - w2 @ w1
+        return np.concatenate([(w2.T @ error).ravel(), (error @ w1.T).ravel()])
+
+    start = np.concatenate([network.w1.ravel(), network.w2.ravel()])
+    path = solve_ivp(
+        flow, times[[0, -1]], start, "DOP853", t_eval=times, rtol=tolerance, atol=tolerance / 100
+    )
+    w1, w2 = path.y[:cut].T, path.y[cut:].T
+    return w2.reshape(-1, *network.w2.shape) @ w1.reshape(-1, *network.w1.shape)

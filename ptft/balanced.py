@@ -1,0 +1,259 @@
+"""Lambda-balanced two-layer linear networks, and the data that they learn (arXiv 2409.14623).
+
+The network is f(x) = W2 W1 x. Gradient flow on the squared error conserves W2^T W2 - W1 W1^T; a
+balanced network is one where that is a multiple of the identity, `balance`.
+
+`balance` is that paper's lambda: second layer minus first. The lambda_pt of diagonal networks
+(`ptft.Initialization`) is first minus second, and relative to c.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.linalg
+import scipy.stats
+
+from . import errors
+
+__all__ = ["Network", "balanced_network", "correlation", "semantic_tree", "whiten"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A two-layer linear network, f(x) = w2 w1 x.
+
+    Parameters
+    ----------
+    w1 : array, shape (n_hidden, n_in)
+        First layer.
+    w2 : array, shape (n_out, n_hidden)
+        Second layer.
+
+    Raises
+    ------
+    ValueError
+        If they are not finite matrices whose shapes fit.
+    """
+
+    w1: np.ndarray
+    w2: np.ndarray
+
+    def __post_init__(self):
+        for name in ("w1", "w2"):
+            object.__setattr__(self, name, checked_matrix(name, getattr(self, name)))
+        if self.w1.shape[0] != self.w2.shape[1]:
+            raise ValueError(
+                "w1 must have as many rows as w2 has columns, one for each hidden unit, got "
+                f"shapes {self.w1.shape} and {self.w2.shape}"
+            )
+
+    @property
+    def shape(self):
+        """Numbers of input, hidden and output units."""
+        return (self.w1.shape[1], *self.w2.shape[::-1])
+
+    @property
+    def function(self):
+        """The linear map W2 W1 that the network computes; shape (n_out, n_in)."""
+        return self.w2 @ self.w1
+
+    @property
+    def balance(self):
+        """The mean of the diagonal of W2^T W2 - W1 W1^T, which gradient flow conserves."""
+        return float((np.sum(self.w2**2) - np.sum(self.w1**2)) / len(self.w1))
+
+    @property
+    def imbalance(self):
+        """Largest entry of W2^T W2 - W1 W1^T - balance I, relative to the squared weights."""
+        gap = self.w2.T @ self.w2 - self.w1 @ self.w1.T - self.balance * np.eye(len(self.w1))
+        size = max(np.sum(self.w1**2), np.sum(self.w2**2)) or 1.0
+        return float(np.abs(gap).max() / size)
+
+
+def balanced_network(shape, balance, *, seed, singular_values=0.1, target=None):
+    """Draw a network with W2^T W2 - W1 W1^T = balance I.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Numbers of input, hidden and output units, each at least 1.
+    balance : float
+        Lambda of arXiv 2409.14623; positive: the second layer is the larger one. Any number if
+        n_hidden <= min(n_in, n_out). With more hidden units than inputs it cannot be negative
+        (W1 W1^T would need a rank above n_in), with more than outputs it cannot be positive.
+    seed : int, SeedSequence or Generator
+        Of the singular vectors and of the hidden units' rotation.
+    singular_values : float or array, shape (min(shape),)
+        Of W2 W1; at least 0.
+    target : array, shape (n_out, n_in), optional
+        Take the singular vectors of this matrix, instead of random ones: an aligned start.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError
+        If no network of this shape has that balance, or for an argument outside its range.
+
+    Examples
+    --------
+    >>> from ptft import balanced
+    >>> network = balanced.balanced_network((4, 3, 5), balance=-2.0, seed=0)
+    >>> round(network.balance, 12), network.imbalance < 1e-14
+    (-2.0, True)
+    """
+    shape, balance = _feasible(shape, balance)
+    n_in, n_hidden, n_out = shape
+    rng = np.random.default_rng(seed)
+    left, right = _singular_vectors(n_out, n_in, target, rng)
+    singular_values = errors.real("singular_values", singular_values, 0.0)
+    if np.shape(singular_values) not in ((), (min(shape),)):
+        raise ValueError(
+            f"singular_values must be a number or of shape ({min(shape)},), one for each of the "
+            f"fewest units of a layer, got shape {np.shape(singular_values)}"
+        )
+    # hidden units beyond the fewest of the other layers take no part in the function
+    padded = np.zeros(n_hidden)
+    padded[: min(shape)] = singular_values
+    first, second = layer_scales(padded, balance)
+    rotation = _orthogonal(n_hidden, rng)
+    return Network(
+        w1=(rotation[:, :n_in] * first[:n_in]) @ right[:, :n_hidden].T,
+        w2=(left[:, :n_hidden] * second[:n_out]) @ rotation[:, :n_out].T,
+    )
+
+
+def layer_scales(singular_values, balance):
+    """Return the singular values of both layers; their product is `singular_values`."""
+    half = abs(balance) / 2.0
+    larger = np.sqrt(np.hypot(singular_values, half) + half)
+    smaller = np.divide(singular_values, larger, out=np.zeros_like(larger), where=larger > 0.0)
+    return (smaller, larger) if balance >= 0.0 else (larger, smaller)
+
+
+def _feasible(shape, balance):
+    """Return shape and balance, or raise a ValueError that says why they exclude each other."""
+    balance = errors.number("balance", balance)
+    try:
+        n_in, n_hidden, n_out = shape
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"shape must be (n_in, n_hidden, n_out), got {shape!r}") from error
+    if any(not isinstance(n, int | np.integer) or n < 1 for n in (n_in, n_hidden, n_out)):
+        raise ValueError(f"shape must hold three integers, each at least 1, got {shape!r}")
+    low = 0.0 if n_hidden > n_in else -np.inf
+    high = 0.0 if n_hidden > n_out else np.inf
+    if not low <= balance <= high:
+        layer, n = ("first", n_in) if balance < 0.0 else ("second", n_out)
+        allowed = {(0.0, 0.0): "0", (0.0, np.inf): "at least 0"}.get((low, high), "at most 0")
+        raise ValueError(
+            f"balance must be {allowed} for shape {tuple(shape)}, got {balance:g}: "
+            f"{n_hidden} hidden units would need a {layer} layer of that rank, but it has rank "
+            f"{n} at most"
+        )
+    return (int(n_in), int(n_hidden), int(n_out)), balance
+
+
+def _singular_vectors(n_out, n_in, target, rng):
+    """Return orthogonal matrices of output and input vectors: the target's, or random ones."""
+    if target is None:
+        return _orthogonal(n_out, rng), _orthogonal(n_in, rng)
+    target = checked_matrix("target", target, (n_out, n_in))
+    left, _, right = scipy.linalg.svd(target)
+    return left, right.T
+
+
+def _orthogonal(n, rng):
+    return scipy.stats.ortho_group.rvs(n, random_state=rng) if n > 1 else np.ones((1, 1))
+
+
+def checked_matrix(name, value, shape=None):
+    value = errors.real(name, value)
+    if np.ndim(value) != 2 or not value.size or (shape and value.shape != shape):
+        expected = f"of shape {shape}" if shape else "a non-empty matrix"
+        raise ValueError(f"{name} must be {expected}, got shape {np.shape(value)}")
+    return value
+
+
+# --- The data -------------------------------------------------------------------------------------
+
+
+def correlation(X, Y, *, tolerance=1e-8):
+    """Return the target Sigma = Y^T X / n_samples of whitened data.
+
+    Parameters
+    ----------
+    X : array, shape (n_samples, n_in)
+        Inputs with X^T X / n_samples = I; see `whiten`.
+    Y : array, shape (n_samples, n_out)
+        Labels.
+    tolerance : float
+        Allowed deviation of an entry of X^T X / n_samples.
+
+    Returns
+    -------
+    array, shape (n_out, n_in)
+
+    Raises
+    ------
+    ValueError
+        If the inputs are not whitened or the shapes do not fit.
+    """
+    X, Y = checked_matrix("X", X), checked_matrix("Y", Y)
+    tolerance = errors.number("tolerance", tolerance, 0.0)
+    if len(X) != len(Y):
+        raise ValueError(f"Y must have one row for each row of X, {len(X)}, got {len(Y)}")
+    deviation = np.abs(X.T @ X / len(X) - np.eye(X.shape[1])).max()
+    if deviation > tolerance:
+        raise ValueError(
+            "X must be whitened, X^T X / n_samples = I, for the exact solution; an entry is off "
+            f"by {deviation:.2g} (tolerance {tolerance:g}): use whiten(X)"
+        )
+    return Y.T @ X / len(X)
+
+
+def whiten(X):
+    """Return the whitened inputs that are closest to X.
+
+    Parameters
+    ----------
+    X : array, shape (n_samples, n_in)
+        Of rank n_in.
+
+    Returns
+    -------
+    array, shape (n_samples, n_in)
+        X (X^T X / n_samples)^(-1/2).
+    """
+    X = checked_matrix("X", X)
+    left, singular, right = scipy.linalg.svd(X, full_matrices=False)
+    if len(X) < X.shape[1] or singular[-1] <= singular[0] * len(X) * np.finfo(float).eps:
+        raise ValueError(
+            f"X must have rank {X.shape[1]}, the number of its columns, to be whitened"
+        )
+    return np.sqrt(len(X)) * left @ right
+
+
+def semantic_tree(depth=3):
+    """Return the features of the leaves of a binary tree, as a target for one-hot inputs.
+
+    Parameters
+    ----------
+    depth : int
+        Levels below the root, 1 to 10.
+
+    Returns
+    -------
+    array, shape (2^depth, 2^depth)
+        A column for each item. The first feature is common to all; then one for each inner node,
+        from the root down: +1 for the items below one branch, -1 below the other, 0 elsewhere. The
+        singular values are the square roots of the numbers of items that have the feature.
+    """
+    if not isinstance(depth, int | np.integer) or not 1 <= depth <= 10:
+        raise ValueError(f"depth must be an integer in [1, 10], got {depth!r}")
+    splits = [
+        np.kron(np.eye(2**level), np.repeat([1.0, -1.0], 2 ** (depth - level - 1)))
+        for level in range(depth)
+    ]
+    return np.vstack([np.ones(2**depth), *splits])
