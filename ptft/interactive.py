@@ -10,8 +10,8 @@ from . import errors
 
 __all__ = ["SliderPlot"]
 
-_WIDTH, _HEIGHT = 640, 360
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 16, 14, 48  # margins of the axes
+_WIDTH, _HEIGHT = 640, 380
+_LEFT, _RIGHT, _BOTTOM, _LINE = 62, 16, 48, 20  # margins of the axes, and a line of text
 
 _SCRIPT = """
 (() => {
@@ -60,6 +60,7 @@ class SliderPlot:
             )
         self.values, self.lines, self.labels = list(values), dict(lines), labels
         self.start, self.alt = start, alt
+        self._top = 14 + _LINE * len(self.lines)
 
     def __repr__(self):
         return f"<plot with a slider, {self.labels[2]} from {self.values[0]} to {self.values[-1]}>"
@@ -90,7 +91,7 @@ class SliderPlot:
         return _LEFT + (x - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
 
     def _vertical(self, y):
-        return _HEIGHT - _BOTTOM - y * (_HEIGHT - _BOTTOM - _TOP)
+        return _HEIGHT - _BOTTOM - y * (_HEIGHT - _BOTTOM - self._top)
 
     def _path(self, line):
         points = zip(self._horizontal(self.x), self._vertical(line), strict=True)
@@ -124,7 +125,7 @@ class SliderPlot:
             )
 
     def _names(self):
-        middle = (_TOP + _HEIGHT - _BOTTOM) / 2
+        middle = (self._top + _HEIGHT - _BOTTOM) / 2
         yield (
             f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2:.0f}" y="{_HEIGHT - 6}" '
             f'text-anchor="middle">{self.labels[0]}</text>'
@@ -134,7 +135,7 @@ class SliderPlot:
             f'text-anchor="middle">{self.labels[1]}</text>'
         )
         for row, (name, color) in enumerate(self.lines.items()):
-            y = _TOP + 18 + 20 * row
+            y = _LINE * (row + 1)
             yield (
                 f'<path d="M{_LEFT + 10},{y - 5}h22" stroke="{color}" stroke-width="2.5"/>'
                 f'<text x="{_LEFT + 38}" y="{y}">{name}</text>'

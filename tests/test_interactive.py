@@ -27,7 +27,8 @@ def test_the_first_frame_is_drawn_without_scripts():
     assert all(script.count(path) == 1 for path in drawn)
     assert 'aria-label="Two lines &amp; a slider."' in page
     assert "http" not in bundle["text/html"]
-    assert drawn[0].startswith(f"M62,{360 - 48 - 298 * curves[1, 0, 0]:.0f}")
+    bottom, top = 380 - 48, 14 + 20 * 2
+    assert drawn[0].startswith(f"M62,{bottom - (bottom - top) * curves[1, 0, 0]:.0f}")
 
 
 @pytest.mark.parametrize(
