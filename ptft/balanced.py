@@ -169,6 +169,7 @@ def _orthogonal(n, rng):
 
 
 def checked_matrix(name, value, shape=None):
+    """Return `value` as a finite, non-empty float64 matrix, or raise a ValueError."""
     value = errors.real(name, value)
     if np.ndim(value) != 2 or not value.size or (shape and value.shape != shape):
         expected = f"of shape {shape}" if shape else "a non-empty matrix"

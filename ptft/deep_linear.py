@@ -7,7 +7,7 @@ data only their correlation, the target Sigma:
 
 Where the conserved W2^T W2 - W1 W1^T is `balance` times the identity, Q = [W1^T; W2] obeys
 dQ/dt = F Q - Q Q^T Q / 2 with F = [[-balance/2, Sigma^T], [Sigma, balance/2]], and Q Q^T a Riccati
-equation. Both are solved here in closed form, for every balance and number of hidden units.
+equation, which is solved here in closed form for every balance and number of hidden units.
 """
 
 from dataclasses import dataclass
@@ -125,6 +125,7 @@ def learn(network, target, times, *, balance=None):
     Returns
     -------
     Trajectory
+        It takes about n_times (n_in + n_out + n_hidden) n_hidden^2 operations.
 
     Raises
     ------
@@ -315,6 +316,8 @@ def kernel_movement(input_gram, output_gram, new_input_gram, new_output_gram):
 
 
 def _normalised(input_gram, output_gram):
+    input_gram = errors.real("input_gram", input_gram)
+    output_gram = errors.real("output_gram", output_gram)
     size = np.sqrt(_squared_norm(input_gram, output_gram))[..., None, None]
     if not np.all(size > 0.0):
         raise ValueError("input_gram and output_gram must not both be 0: the angle is undefined")
