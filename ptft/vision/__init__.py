@@ -1,0 +1,12 @@
+"""The same questions asked of a ResNet-18 on images (Section 6, Appendix D, Figs. 4 and 6-9).
+
+Needs torch and torchvision (`pip install ptft[vision,plot,experiments]`), which nothing else in the
+package does; so nothing is imported here. The command line is `python -m ptft vision --help`.
+
+- `data`: images with labels, from CIFAR-100, a folder, or drawn by `glyphs`
+- `glyphs`: the data set that needs no download
+- `model`: ResNet-18 and the four multipliers kappa, c, gamma, d
+- `training`: the published recipe; training that resumes
+- `representation`: PR and ENSD, and the two ways to treat batch-norm statistics
+- `experiment`: who is pretrained and fine-tuned on what; the presets; the table of results
+"""
