@@ -10,8 +10,6 @@ machines change nothing in the results, to the last bit.
 import hashlib
 import inspect
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -21,7 +19,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from . import errors, network, replica, tasks
+from . import errors, network, replica, storage, tasks
 from .batch import implicit_biases
 from .channel import Group
 from .penalty import sqrt_k, sqrt_k_single_task
@@ -250,20 +248,6 @@ def run_job(job, settings):
     ]
 
 
-def _write_atomically(path, text):
-    """Write a file that is either whole or absent, also if the machine dies."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
 def code_version():
     """Return a digest of the modules that decide a job's numbers."""
     digest = hashlib.sha256(inspect.getsource(run_job).encode())
@@ -290,23 +274,8 @@ class Sweep:
 
     def __init__(self, folder, settings):
         self.folder, self.settings = Path(folder), list(settings)
-        self.folder.mkdir(parents=True, exist_ok=True)
         identity = {"code": code_version(), "settings": [asdict(s) for s in self.settings]}
-        manifest = self.folder / _MANIFEST
-        if manifest.exists():
-            self._compare(identity, _read_json(manifest))
-        elif any(self.folder.iterdir()):
-            raise ValueError(f"folder must be empty or hold a sweep, got {self.folder}")
-        else:
-            _write_atomically(manifest, json.dumps(identity, indent=1))
-
-    def _compare(self, mine, found):
-        for name, value in mine.items():
-            if found.get(name) != value:
-                raise ValueError(
-                    f"folder must hold results of this sweep, got {self.folder} with other {name}; "
-                    "give another folder"
-                )
+        storage.claim(self.folder, identity)
 
     def path(self, job):
         """Return where a job's results are, or will be."""
@@ -320,7 +289,7 @@ class Sweep:
         """Solve one job and write its results; return the job."""
         if not self.path(job).exists():
             rows = run_job(job, self.settings)
-            _write_atomically(self.path(job), json.dumps({"job": asdict(job), "rows": rows}))
+            storage.write(self.path(job), json.dumps({"job": asdict(job), "rows": rows}))
         return job
 
     def run(self, jobs, n_jobs=-1, progress=True):
@@ -363,7 +332,7 @@ class Sweep:
         return table
 
     def _rows(self, path):
-        content = _read_json(path)
+        content = storage.read_json(path)
         rows = content.get("rows")
         if rows is None or len(rows) != len(self.settings):
             raise ValueError(f"folder must hold whole results, got {path}; remove it and run again")
@@ -373,7 +342,7 @@ class Sweep:
 
 def open_sweep(folder):
     """Return the `Sweep` whose results are in a folder, with the settings found there."""
-    content = _read_json(Path(folder) / _MANIFEST)
+    content = storage.read_json(Path(folder) / storage.MANIFEST)
     return Sweep(folder, [Setting(**setting) for setting in content["settings"]])
 
 
@@ -415,14 +384,12 @@ def read_summary(path):
     facts : dict of str to str
         What made it: command, commit, versions, hardware and so on.
     """
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    heads = [line[2:].split(": ", 1) for line in lines if line.startswith("# ")]
     rows = pd.read_csv(path, comment="#")
     names = [name for name in rows if name.startswith(_ERROR)]
     table = rows.melt([*_SETTING, "n_dims", "n_samples"], names, "seed", "error")
     table["seed"] = table.seed.str.removeprefix(_ERROR).astype(int)
     table["alpha"] = table.n_samples / table.n_dims
-    return table.sort_values([*_SETTING, *_JOB], ignore_index=True), dict(heads)
+    return table.sort_values([*_SETTING, *_JOB], ignore_index=True), storage.read_facts(path)
 
 
 def with_theory(table):
@@ -473,14 +440,6 @@ def drawn_theory(setting, job):
     return float(replica.fixed_point(groups, job.n_samples / job.n_dims).error)
 
 
-_MANIFEST = "sweep.json"
 _SETTING = [field.name for field in fields(Setting)]
 _JOB = [field.name for field in fields(Job)]
 _ERROR = "error_"  # and the seed: columns of a summary
-
-
-def _read_json(path):
-    try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"folder must hold whole results, got {path}: {error}") from error
