@@ -2,16 +2,13 @@
 
 import argparse
 import contextlib
-import datetime
-import os
-import platform
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from . import Initialization, Task, learning_curve
+from .vision.command import add_vision
 
 _EPILOG = """\
 examples:
@@ -33,7 +30,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         print(f"ptft: {error}", file=sys.stderr)
         return 2
     return 0
@@ -50,6 +47,7 @@ def _parser():
     _add_curve(commands.add_parser("curve", help="print a learning curve of the theory"))
     _add_sweep(commands.add_parser("sweep", help="simulate an experiment of the paper; resumes"))
     _add_table(commands.add_parser("table", help="write a sweep's results as a table"))
+    add_vision(commands, argparse.RawDescriptionHelpFormatter)
     return parser
 
 
@@ -145,30 +143,11 @@ def _table(options):
 
 def _provenance():
     """Return the lines that head a summary."""
-    import numpy
-    import scipy
+    from . import experiments, provenance
 
-    from . import __version__, experiments
-
-    commit = _output("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
-    processor = _output("grep", "-m1", "model name", "/proc/cpuinfo").partition(": ")[2]
-    versions = f"python {platform.python_version()}, numpy {numpy.__version__}"
-    facts = {
-        "command": "python -m ptft sweep FOLDER; python -m ptft table FOLDER --summary",
-        "commit": commit or "unknown",
-        "code": experiments.code_version(),
-        "versions": f"{versions}, scipy {scipy.__version__}, ptft {__version__}",
-        "hardware": f"{os.cpu_count()} cores of {processor or platform.processor()}",
-        "date": datetime.date.today().isoformat(),
-    }
-    return "".join(f"# {name}: {fact}\n" for name, fact in facts.items())
-
-
-def _output(*command):
-    """Return what a program prints, or nothing if it fails."""
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    return ""
+    command = "python -m ptft sweep FOLDER; python -m ptft table FOLDER --summary"
+    facts = {"command": command, "code": experiments.code_version()}
+    return provenance.header(facts | provenance.facts("numpy", "scipy"))
 
 
 if __name__ == "__main__":

@@ -51,8 +51,8 @@ class Images:
             counts = np.bincount(labels, minlength=len(self.classes)) if labels.size else [0]
             if len(labels) != len(images) or len(counts) != len(self.classes) or not min(counts):
                 raise ValueError(
-                    f"{part}_labels must give every one of {len(self.classes)} classes an image and "
-                    f"every one of {len(images)} images a class; {self.name} does not"
+                    f"{part}_labels must give each of {len(self.classes)} classes an image and "
+                    f"each of {len(images)} images a class; {self.name} does not"
                 )
 
     @cached_property

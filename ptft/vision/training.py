@@ -7,7 +7,7 @@ from its last checkpoint to the same end, to the last bit on one machine.
 
 import io
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ class Fit:
 
 
 def normalised(images):
-    """Return images of bytes as floats in [-1, 1]: mean 0.5 and standard deviation 0.5 taken off."""
+    """Return images of bytes as floats in [-1, 1]: mean 0.5, standard deviation 0.5 taken off."""
     return images.float().div_(127.5).sub_(1.0)
 
 

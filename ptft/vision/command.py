@@ -1,0 +1,171 @@
+"""The command line of the vision experiment; torch is imported when a command runs."""
+
+import sys
+from pathlib import Path
+
+__all__ = ["add_table", "add_vision"]
+
+_EPILOG = """\
+examples:
+  python -m ptft vision results --preset smoke
+      see it run, on the CPU, on drawn glyphs
+  python -m ptft vision results --preset small --jobs 2
+      gamma and d on glyphs, 24 pairs from one pretraining
+  python -m ptft vision results --preset paper --cifar100 data --download --device cuda
+      the published setting; stop it and start it again at any time
+  python -m ptft vision results --preset paper --images pictures --shard 2/4 --device cuda:1
+      one of four GPUs, on your own images, one folder a class
+  python -m ptft vision-table results --output results.csv
+      one row a pair and setting, headed by what made them
+"""
+_MULTIPLIERS = ("kappa", "c", "gamma", "d")
+
+
+def add_vision(commands, formatter):
+    """Add the commands `vision` and `vision-table` to a parser's subcommands."""
+    text = "pretrain and fine-tune ResNet-18 on images; resumes"
+    parser = commands.add_parser("vision", help=text, epilog=_EPILOG, formatter_class=formatter)
+    _add_run(parser)
+    add_table(commands.add_parser("vision-table", help="write results of vision as a table"))
+
+
+def _add_run(parser):
+    parser.set_defaults(run=_run)
+    parser.add_argument("folder", type=Path, help="where the results are kept")
+    parser.add_argument("--preset", default="smoke", help="smoke, small or paper (smoke)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--glyphs", action="store_true", help="draw the images (smoke and small)")
+    source.add_argument("--cifar100", type=Path, metavar="FOLDER", help="holds cifar-100-python")
+    source.add_argument("--images", type=Path, metavar="FOLDER", help="one subfolder a class")
+    text = "fetch CIFAR-100 into its folder if it is not there (169 MB)"
+    parser.add_argument("--download", action="store_true", help=text)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
+    parser.add_argument("--threads", type=int, default=2, help="of the CPU in pretraining (2)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that fine-tune (1)")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts (1/1)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_changes(parser.add_argument_group("changes to the preset"))
+
+
+def _add_changes(group):
+    for name in _MULTIPLIERS:
+        text = f"factors of {name}, instead of the preset's"
+        group.add_argument(f"--{name}", type=float, nargs="*", metavar="X", help=text)
+    group.add_argument("--samples", type=int, nargs="+", metavar="N", help="fine-tuning samples")
+    group.add_argument("--splits", type=int, metavar="N", help="number of splits")
+    group.add_argument("--held-out", type=int, metavar="N", help="classes held out")
+    group.add_argument("--pairs", type=int, metavar="N", help="pairs a split")
+    group.add_argument("--seed", type=int, metavar="N", help="of all random numbers")
+    text = "fields of Recipe, such as loss=1e-4 mixed_precision=1"
+    for name in ("--pretraining", "--fine-tuning"):
+        group.add_argument(name, nargs="+", default=[], metavar="NAME=X", help=text)
+    text = "fine-tune the cross-entropy over all outputs, not the pair's two"
+    group.add_argument("--all-outputs", action="store_true", default=None, help=text)
+    text = "leave parameters of batch normalisation out of the multipliers"
+    group.add_argument("--no-norm", dest="norm", action="store_false", default=None, help=text)
+
+
+def _run(options):
+    _check_torch()
+    from .experiment import Study
+
+    plan = _plan(options)
+    images = _images(options, plan)
+    settings = {"device": options.device, "threads": options.threads}
+    study = Study(options.folder, plan, images, **settings)
+    jobs = study.jobs(options.shard)
+    study.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
+    print(f"{len(jobs) - len(study.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
+
+
+def _check_torch():
+    try:
+        from . import _torchvision  # noqa: F401
+    except ImportError as error:
+        raise ValueError(f"vision needs torch and torchvision, got: {error}") from error
+
+
+def _plan(options):
+    from dataclasses import replace
+
+    from .plan import PRESETS
+
+    if options.preset not in PRESETS:
+        raise ValueError(f"preset must be one of {list(PRESETS)}, got {options.preset!r}")
+    plan = PRESETS[options.preset]
+    fields = {"samples": "samples", "splits": "n_splits", "held_out": "n_held_out"}
+    fields |= {"pairs": "n_pairs", "seed": "seed", "all_outputs": "all_outputs", "norm": "norm"}
+    given = {field: getattr(options, name) for name, field in fields.items()}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if "samples" in changes:
+        changes["samples"] = tuple(changes["samples"])
+    for name in ("pretraining", "fine_tuning"):
+        changes[name] = _recipe(name, getattr(plan, name), getattr(options, name))
+    return replace(plan, settings=_settings(options, plan), **changes)
+
+
+def _settings(options, plan):
+    from .plan import one_at_a_time
+
+    values = {name: getattr(options, name) for name in _MULTIPLIERS}
+    if all(value is None for value in values.values()):
+        return plan.settings
+    return one_at_a_time(**{name: value or () for name, value in values.items()})
+
+
+def _recipe(name, recipe, items):
+    from dataclasses import fields, replace
+
+    types = {field.name: field.type for field in fields(recipe)}
+    changes = {}
+    for item in items:
+        key, _, text = item.partition("=")
+        if key not in types:
+            raise ValueError(f"{name} must name one of {list(types)}, got {item!r}")
+        try:
+            number = float(text)
+        except ValueError as error:
+            raise ValueError(f"{name} must be NAME=NUMBER, got {item!r}") from error
+        changes[key] = types[key](number)
+    return replace(recipe, **changes)
+
+
+def _images(options, plan):
+    from . import data
+
+    if options.cifar100:
+        return data.cifar100(options.cifar100, download=options.download)
+    if options.download:
+        raise ValueError("download needs a place: give --cifar100 FOLDER")
+    if options.images:
+        return data.folder(options.images)
+    if options.preset == "paper" and not options.glyphs:
+        raise ValueError(
+            "preset paper needs images: --cifar100 FOLDER, --images FOLDER or --glyphs"
+        )
+    return data.drawn(plan.per_class)
+
+
+def add_table(parser):
+    """Add the arguments of `vision-table`."""
+    parser.set_defaults(run=_table)
+    parser.add_argument("folder", type=Path, help="where the results are")
+    parser.add_argument("--output", type=Path, help="CSV file to write (standard output)")
+    text = "PR and ENSD of every stage, centred and not"
+    parser.add_argument("--stages", action="store_true", help=text)
+
+
+def _table(options):
+    _check_torch()
+    from .. import provenance
+    from . import experiment
+
+    facts = experiment.made(options.folder)
+    command = "python -m ptft vision FOLDER; python -m ptft vision-table FOLDER"
+    head = provenance.header({"command": command + " --stages" * options.stages} | facts)
+    rows = experiment.table(options.folder, options.stages)
+    text = head + rows.to_csv(index=False, float_format="%.6g")
+    if options.output:
+        options.output.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)

@@ -1,0 +1,540 @@
+"""A plan carried out in a folder, and the table of what came out.
+
+Every pretrained network and every job has a file of its own, written whole. What is there is not
+computed again, and an interrupted pretraining goes on from its last checkpoint.
+"""
+
+import contextlib
+import hashlib
+import json
+import time
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from .. import provenance, storage
+from ..experiments import shard
+from . import model as networks
+from . import representation
+from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits
+from .training import Fit, load, save, train
+
+__all__ = ["Study", "available", "differences", "fine_tune", "made", "read_table", "table"]
+
+_CODE = ("data", "experiment", "glyphs", "model", "plan", "representation", "training")
+_JOB = ["split", "first", "second", "n_samples"]
+_SETTING = ["kappa", "c", "gamma", "d"]
+_STAGE = ["stage", "statistics", "centred"]
+_SHAPES = ["pr_before", "pr_after", "ensd"]
+
+
+def code_version():
+    """Return a digest of the modules that decide the numbers."""
+    digest = hashlib.sha256()
+    for name in _CODE:
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def available(device):
+    """Return the torch device of a name, or raise a ValueError if there is none."""
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device must be cpu, cuda or cuda:N, got {device!r}") from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        n = torch.cuda.device_count()
+        raise ValueError(f"device must be there, got {device!r} where torch finds {n} GPUs")
+    return found
+
+
+@contextlib.contextmanager
+def _memory_named(what, device):
+    """Say what did not fit into the device's memory, and what to do."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(
+            f"{device} has too little memory for {what}: use fewer processes (--jobs), a smaller "
+            "batch, or --device cpu. Finished work is kept."
+        ) from error
+
+
+# --- One job -------------------------------------------------------------------------------------
+
+
+def _shapes(net, images, samples):
+    """Return outputs and features for either treatment of batch normalisation."""
+    treated = {"running": net, "reestimated": representation.reestimated(net, samples)}
+    return {name: representation.examine(treated[name], images) for name in treated}
+
+
+def _compared(before, after):
+    """Return PR before and after, and ENSD, of every stage, statistics and centring."""
+    rows = []
+    for statistics in representation.STATISTICS:
+        for stage in networks.STAGES:
+            features = before[statistics][1][stage], after[statistics][1][stage]
+            for centred in (False, True):
+                old, new = (representation.moments(f, centred) for f in features)
+                shapes = (
+                    representation.participation_ratio(old),
+                    representation.participation_ratio(new),
+                    representation.shared_dimensions(old, new),
+                )
+                place = dict(zip(_STAGE, (stage, statistics, centred), strict=True))
+                rows.append(place | dict(zip(_SHAPES, shapes, strict=True)))
+    return rows
+
+
+def _accuracies(examined, pair, labels):
+    found = {}
+    for statistics, (outputs, _) in examined.items():
+        right = outputs[:, pair].argmax(axis=1) == (labels == pair[1])
+        found[f"accuracy_{statistics}"] = float(right.mean())
+    return found
+
+
+def fine_tune(plan, job, train_part, test_part, network_path, device, network=networks.resnet):
+    """Do a job: fine-tune from one pretrained network under every (gamma, d).
+
+    The representation "before" is the pretrained network's, before gamma and d scale anything.
+
+    Parameters
+    ----------
+    plan : Plan
+    job : Job
+    train_part, test_part : tuple of (images, labels)
+        Of the pair's classes, as from `Images.of`.
+    network_path : Path
+        As `Study.pretrain` writes it.
+    device : torch.device
+    network : callable
+        Returns a network for (n_classes, seed).
+
+    Returns
+    -------
+    list of dict
+        One a setting: gamma, d, what `Fit` says, accuracy_running and accuracy_reestimated on the
+        test images, and `representation`, a list of rows as the long table has them. A network
+        that diverged has no accuracies and no representation.
+    """
+    images, labels = train_part
+    index = chosen(plan, labels, job)
+    tensor = torch.from_numpy
+    samples, targets = tensor(images[index]).to(device), labels[index]
+    if not plan.all_outputs:
+        targets = (targets == job.pair[1]).astype(np.int64)
+    targets, tests = tensor(targets).to(device), tensor(test_part[0]).to(device)
+    state = load(network_path, device)
+    if state["fit"]["status"] == "diverged":
+        return [_lost(s, "pretraining diverged") for s in _settings(plan, job)]
+
+    def fresh():
+        net = network(state["n_classes"], 0).to(device)
+        net.load_state_dict(state["model"])
+        return net
+
+    before = _shapes(fresh(), tests, samples)
+    rows = []
+    for setting in _settings(plan, job):
+        net = fresh()
+        networks.multiply(net, "gamma", setting.gamma, plan.norm)
+        networks.multiply(net, "d", setting.d, plan.norm)
+        key = entropy(plan, ORDER, job.split, *job.pair)
+        columns = None if plan.all_outputs else list(job.pair)
+        fit = train(net, samples, targets, plan.fine_tuning, key, columns=columns)
+        if fit.status == "diverged":
+            rows.append(_lost(setting, "diverged"))
+            continue
+        after = _shapes(net, tests, samples)
+        rows.append(
+            {"gamma": setting.gamma, "d": setting.d}
+            | {name: getattr(fit, name) for name in ("status", "epochs", "loss")}
+            | _accuracies(after, list(job.pair), test_part[1])
+            | {"representation": _compared(before, after)}
+        )
+    return rows
+
+
+def _settings(plan, job):
+    return [s for s in plan.settings if (s.kappa, s.c) == (job.kappa, job.c)]
+
+
+def _lost(setting, status):
+    return {"gamma": setting.gamma, "d": setting.d, "status": status, "representation": []}
+
+
+# --- A folder ------------------------------------------------------------------------------------
+
+
+class Study:
+    """A plan's pretrained networks and results, in a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Made if it is not there.
+    plan : Plan
+    images : Images
+    device : str
+        "cpu", "cuda" or "cuda:1" and so on.
+    threads : int
+        Of the CPU for pretraining. Part of the folder's identity: sums in another order change last
+        digits. Fine-tuning has one a process.
+    network : callable
+        Returns a network for (n_classes, seed).
+
+    Raises
+    ------
+    ValueError
+        If the folder holds results of another plan, of other images or of other code, the device is
+        not there, or the data have too few classes or images a class.
+    """
+
+    def __init__(self, folder, plan, images, *, device="cpu", threads=2, network=networks.resnet):
+        self.folder, self.plan, self.images = Path(folder), plan, images
+        self.device, self.threads, self.network = available(device), threads, network
+        self.splits = splits(plan, len(images.classes))
+        self._check_samples()
+        storage.claim(self.folder, self.identity())
+
+    def _check_samples(self):
+        most = (max(self.plan.samples) + 1) // 2
+        fewest = np.bincount(self.images.train_labels).min()
+        if fewest < most:
+            raise ValueError(
+                f"samples must be at most {2 * fewest}: {self.images.name} has a class of {fewest} "
+                f"training images, got {max(self.plan.samples)}"
+            )
+
+    def identity(self):
+        """Return what a folder's results are of."""
+        return {
+            "plan": asdict(self.plan),
+            "data": {"name": self.images.name, "digest": self.images.digest},
+            "code": code_version(),
+            "device": self.device.type,
+            "threads": self.threads,
+        }
+
+    def jobs(self, part="1/1"):
+        """Return the jobs, or those of the i-th of n parts of the pretrained networks.
+
+        Parameters
+        ----------
+        part : str
+            "i/n", counted from 1.
+        """
+        return [
+            Job(*start, pair, n)
+            for start in shard(self.plan.pretrainings(), part)
+            for pair in self.splits[start[0]][1]
+            for n in self.plan.samples
+        ]
+
+    def path(self, job):
+        """Return where a job's results are, or will be."""
+        return self.folder / f"{job.name}.json"
+
+    def network_path(self, pretraining):
+        """Return where a pretrained network is, or will be."""
+        return self.folder / f"{pretraining_name(*pretraining)}.pt"
+
+    def pending(self, jobs):
+        """Return the jobs that have no results yet."""
+        return [job for job in jobs if not self.path(job).exists()]
+
+    def run(self, jobs, n_jobs=1, progress=True):
+        """Pretrain and fine-tune what is pending.
+
+        Parameters
+        ----------
+        jobs : list of Job
+        n_jobs : int
+            Processes that fine-tune, as for `joblib.Parallel`.
+        progress : bool
+            Whether to show progress bars.
+        """
+        clock = _Clock(self.folder, self.device)
+        pending = self.pending(jobs)
+        for pretraining in dict.fromkeys(job.pretraining for job in pending):
+            self.pretrain(pretraining, progress)
+            clock.note()
+        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+        done = parallel(joblib.delayed(_run_one)(*self._task(job)) for job in pending)
+        start = len(jobs) - len(pending)
+        for _ in tqdm(done, initial=start, total=len(jobs), unit="job", disable=not progress):
+            clock.note()
+
+    def pretrain(self, pretraining, progress=True):
+        """Pretrain one network, or go on with it; return its `Fit`.
+
+        Parameters
+        ----------
+        pretraining : tuple
+            (split, kappa, c).
+        progress : bool
+            Whether to show a progress bar.
+        """
+        path = self.network_path(pretraining)
+        if path.exists():
+            return Fit(**load(path)["fit"])
+        split, kappa, c = pretraining
+        torch.set_num_threads(self.threads)
+        net = self._initial(split)
+        networks.multiply(net, "kappa", kappa, self.plan.norm)
+        networks.multiply(net, "c", c, self.plan.norm)
+        unfinished = path.with_suffix(".unfinished.pt")
+        with self._bar(pretraining, progress) as bar, _memory_named("pretraining", self.device):
+            images, labels = map(self._tensor, self._pretraining_images(split))
+            key = entropy(self.plan, ORDER, split)
+            options = {"checkpoint": unfinished, "report": _reporter(bar)}
+            fit = train(net, images, labels, self.plan.pretraining, key, **options)
+        content = {"model": net.state_dict(), "fit": asdict(fit)}
+        save(path, content | {"n_classes": len(self.images.classes), "n_images": len(images)})
+        unfinished.unlink(missing_ok=True)
+        return fit
+
+    def _initial(self, split):
+        seed = np.random.SeedSequence(entropy(self.plan, PRETRAINING, split)).generate_state(1)
+        return self.network(len(self.images.classes), int(seed[0])).to(self.device)
+
+    def _pretraining_images(self, split):
+        held_out = self.splits[split][0]
+        classes = [k for k in range(len(self.images.classes)) if k not in held_out]
+        return self.images.of(classes, "train", self.plan.per_class[0])
+
+    def _tensor(self, array):
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+
+    def _bar(self, pretraining, progress):
+        name, total = pretraining_name(*pretraining), self.plan.pretraining.max_epochs
+        return tqdm(total=total, desc=name, unit="epoch", disable=not progress)
+
+    def _task(self, job):
+        """Return the arguments of `_run_one`; small, because they go to another process."""
+        train_part = self.images.of(job.pair, "train")
+        test_part = self.images.of(job.pair, "test", self.plan.per_class[1])
+        source = self.network_path(job.pretraining)
+        place = (source, self.device, self.network)
+        return self.path(job), (self.plan, job, train_part, test_part, *place)
+
+
+def _reporter(bar):
+    def report(epoch, loss):
+        bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
+        bar.update(epoch - bar.n)
+
+    return report
+
+
+def _run_one(path, arguments):
+    """Do a job and write its results, unless another process has."""
+    if path.exists():
+        return
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    with _memory_named("fine-tuning", arguments[-2]):
+        rows = fine_tune(*arguments)
+    job = asdict(arguments[1])
+    content = {"job": job, "seconds": time.perf_counter() - start, "rows": rows}
+    storage.write(path, json.dumps(content))
+
+
+class _Clock:
+    """Keeps in a file of the folder how long a run has taken so far, and on what."""
+
+    def __init__(self, folder, device):
+        self.path, self.start = folder / f"run-{uuid.uuid4().hex[:8]}.json", time.monotonic()
+        self.facts = provenance.facts("numpy", "torch", "torchvision")
+        if device.type == "cuda":
+            self.facts["hardware"] += f", {torch.cuda.get_device_name(device)}"
+
+    def note(self):
+        content = {"seconds": time.monotonic() - self.start, "facts": self.facts}
+        storage.write(self.path, json.dumps(content))
+
+
+# --- Tables --------------------------------------------------------------------------------------
+
+
+def _records(folder):
+    """Return the rows of all jobs in a folder, each with its job's columns."""
+    found = []
+    for path in sorted(Path(folder).glob("s*-kappa*-n*.json")):
+        content = storage.read_json(path)
+        job = content["job"]
+        first, second = job.pop("pair")
+        found += [job | {"first": first, "second": second} | row for row in content["rows"]]
+    if not found:
+        raise ValueError(f"folder must hold finished jobs, got {folder}; run it first")
+    return found
+
+
+def table(folder, stages=False):
+    """Return a folder's results as a table.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of a `Study`.
+    stages : bool
+        Whether to give the representation of every stage, centred and not, instead.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a split, pair (`first`, `second`), n_samples and setting: status, epochs and loss of
+        fine-tuning; accuracy_running and accuracy_reestimated; and pr_before, pr_after and ensd of
+        the last stage, uncentred, with either statistics, such as pr_after_reestimated. With
+        `stages` one row more for every stage, statistics and centring, with pr_before, pr_after and
+        ensd.
+    """
+    records = _records(folder)
+    long = [
+        {name: record[name] for name in _JOB + _SETTING} | shape
+        for record in records
+        for shape in record["representation"]
+    ]
+    if stages:
+        found = pd.DataFrame(long, columns=[*_JOB, *_SETTING, *_STAGE, *_SHAPES])
+        return found.sort_values([*_JOB, *_SETTING, *_STAGE], ignore_index=True)
+    names = ["status", "epochs", "loss", "accuracy_running", "accuracy_reestimated"]
+    rows = [
+        {name: record.get(name) for name in [*_JOB, *_SETTING, *names]} | _last_stage(record)
+        for record in records
+    ]
+    return pd.DataFrame(rows).sort_values([*_JOB, *_SETTING], ignore_index=True)
+
+
+def _last_stage(record):
+    return {
+        f"{name}_{statistics}": next(
+            (
+                shape[name]
+                for shape in record["representation"]
+                if (shape["stage"], shape["statistics"], shape["centred"])
+                == (networks.STAGES[-1], statistics, False)
+            ),
+            None,
+        )
+        for statistics in representation.STATISTICS
+        for name in _SHAPES
+    }
+
+
+def made(folder):
+    """Return the facts that head a folder's table.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of a `Study`.
+
+    Returns
+    -------
+    dict of str to str
+        Data, plan, code; commit, versions, hardware and date of every run; how many networks were
+        pretrained and how that ended; and the time that all runs took.
+    """
+    folder = Path(folder)
+    identity = storage.read_json(folder / storage.MANIFEST)
+    runs = [storage.read_json(path) for path in sorted(folder.glob("run-*.json"))]
+    facts = {
+        "data": f"{identity['data']['name']}, digest {identity['data']['digest']}",
+        "plan": json.dumps(identity["plan"]),
+        "code": identity["code"],
+        "device": f"{identity['device']}, {identity['threads']} threads in pretraining",
+    }
+    for name in ("commit", "versions", "hardware", "date"):
+        facts[name] = "; ".join(sorted({run["facts"][name] for run in runs}))
+    facts["wall time"] = f"{sum(run['seconds'] for run in runs):.0f} s in {len(runs)} runs"
+    return facts | _pretraining_facts(folder)
+
+
+def _pretraining_facts(folder):
+    networks_ = [load(path) for path in sorted(folder.glob("s*-c*.pt")) if "unfin" not in path.name]
+    ends = [
+        f"{net['fit']['status']} after {net['fit']['epochs']} epochs, loss {net['fit']['loss']:.3g}"
+        for net in networks_
+    ]
+    images = sum(net["n_images"] * net["fit"]["epochs"] for net in networks_)
+    seconds = sum(net["fit"]["seconds"] for net in networks_)
+    return {
+        "pretraining": f"{len(networks_)} networks: " + "; ".join(dict.fromkeys(ends)),
+        "pretraining rate": f"{images / max(seconds, 1e-9):.0f} images/s",
+    }
+
+
+def read_table(path):
+    """Read a file that `python -m ptft vision-table` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        As from `table`.
+    facts : dict of str to str
+        As from `made`.
+    """
+    return pd.read_csv(path, comment="#"), storage.read_facts(path)
+
+
+def differences(table, measure):
+    """Return paired differences between each setting and the baseline, all multipliers 1.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `table`; with `stages`, of one stage, statistics and centring.
+    measure : str
+        A column, such as "accuracy_reestimated".
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a setting and n_samples: `n_pairs`, the pairs in which both have a value; `mean` and
+        `baseline` over these; `difference`, its `standard_error` over pairs, and `low` and `high`,
+        the 95% interval by Student's t. Pairs of one split share a pretrained network and may share
+        a class: the interval is about pairs of that network, not about other networks.
+    """
+    wide = table.set_index([*_JOB, *_SETTING])[measure].unstack(_SETTING)
+    one = (1.0,) * len(_SETTING)
+    if one not in wide.columns:
+        raise ValueError("table must have the baseline: kappa = c = gamma = d = 1")
+    rows = []
+    for n, part in wide.groupby("n_samples"):
+        for setting in wide.columns:
+            both = pd.DataFrame({"value": part[setting], "base": part[one]}).dropna()
+            names = dict(zip(_SETTING, setting, strict=True))
+            rows.append(names | {"n_samples": n} | _interval(both.value, both.base))
+    return pd.DataFrame(rows)
+
+
+def _interval(value, base):
+    from scipy import stats
+
+    change = value - base
+    n = len(change)
+    error = change.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    reach = stats.t.ppf(0.975, n - 1) * error if n > 1 else np.nan
+    mean = change.mean()
+    return {
+        "n_pairs": n,
+        "mean": value.mean(),
+        "baseline": base.mean(),
+        "difference": mean,
+        "standard_error": error,
+        "low": mean - reach,
+        "high": mean + reach,
+    }
