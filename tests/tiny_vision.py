@@ -15,9 +15,9 @@ class Tiny(nn.Module):
     def __init__(self, n_classes):
         super().__init__()
         self.conv1, self.bn1 = nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4)
-        self.relu, self.maxpool = nn.ReLU(), nn.MaxPool2d(2)
+        self.relu, self.maxpool = nn.LeakyReLU(), nn.MaxPool2d(2)  # no features die
         for i in range(4):
-            stage = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU())
+            stage = nn.Sequential(nn.Conv2d(4, 4, 3, padding=1), nn.BatchNorm2d(4), nn.LeakyReLU())
             setattr(self, f"layer{i + 1}", stage)
         self.avgpool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(4, n_classes)
 
@@ -51,12 +51,12 @@ def plan(**changes):
     """Return a plan of seconds: two splits, two pairs each, two pretrained networks a split."""
     defaults = {
         "settings": one_at_a_time(kappa=(0.5,), gamma=(8.0,), d=(0.5,)),
-        "samples": (4, 6),
+        "samples": (5,),
         "n_splits": 2,
         "n_held_out": 3,
         "n_pairs": 2,
         "per_class": (10, 6),
-        "pretraining": Recipe(learning_rate=0.05, batch=16, max_epochs=3),
-        "fine_tuning": Recipe(learning_rate=0.05, max_epochs=5),
+        "pretraining": Recipe(learning_rate=0.05, batch=16, max_epochs=2),
+        "fine_tuning": Recipe(learning_rate=0.05, max_epochs=3),
     }
     return Plan(**(defaults | changes))

@@ -112,7 +112,8 @@ class _Unpickler(pickle.Unpickler):
     """Reads arrays, lists and text only: a pickle could otherwise run anything."""
 
     def find_class(self, module, name):
-        if module.startswith("numpy") and name in ("_reconstruct", "ndarray", "dtype"):
+        arrays = module.startswith("numpy") and name in ("_reconstruct", "ndarray", "dtype")
+        if arrays or (module, name) == ("_codecs", "encode"):  # the latter makes bytes of text
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a data set")
 
@@ -145,6 +146,13 @@ def _cifar_part(path):
         raise ValueError(f"{path} must hold data and fine_labels: {error!r}") from error
 
 
+def _download(source, root):
+    try:
+        source(root, download=True)
+    except RuntimeError as error:
+        raise ValueError(f"CIFAR-100 cannot be downloaded to {root}: {error}") from error
+
+
 def cifar100(root, download=False, checked=True):
     """Read CIFAR-100 from its Python files.
 
@@ -168,7 +176,7 @@ def cifar100(root, download=False, checked=True):
     """
     root, source = Path(root), torchvision.datasets.CIFAR100
     if download:
-        source(root, download=True)
+        _download(source, root)
     base = root / source.base_folder
     parts = [*source.train_list, *source.test_list, (source.meta["filename"], source.meta["md5"])]
     for name, expected in parts if checked else ():

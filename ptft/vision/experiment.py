@@ -487,7 +487,8 @@ def read_table(path):
     facts : dict of str to str
         As from `made`.
     """
-    return pd.read_csv(path, comment="#"), storage.read_facts(path)
+    found = pd.read_csv(path, comment="#")
+    return found.astype({name: float for name in _SETTING}), storage.read_facts(path)
 
 
 def differences(table, measure):
