@@ -18,10 +18,11 @@ from tiny_vision import colours, plan, tiny
 
 import ptft.vision
 from ptft.__main__ import main
-from ptft.vision import command, experiment, model
+from ptft.vision import command, experiment, model, results
 from ptft.vision import plan as plans
-from ptft.vision.experiment import Study, differences
+from ptft.vision.experiment import Study
 from ptft.vision.plan import PRESETS, Job, Multipliers, Plan, one_at_a_time
+from ptft.vision.results import differences
 from ptft.vision.training import Recipe
 
 torch.set_num_threads(1)
@@ -35,7 +36,7 @@ def study(folder, plan=PLAN, images=IMAGES, **options):
 def run(folder, jobs=None, **options):
     mine = study(folder, **options)
     mine.run(mine.jobs() if jobs is None else jobs, progress=False)
-    return experiment.table(folder)
+    return results.table(folder)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def folder(tmp_path_factory):
 
 
 def same(folder, other):
-    tables = [experiment.table(f, stages).to_csv() for f in (folder, other) for stages in (0, 1)]
+    tables = [results.table(f, stages).to_csv() for f in (folder, other) for stages in (0, 1)]
     return tables[:2] == tables[2:]
 
 
@@ -115,7 +116,7 @@ def test_bad_plans(change, message):
 
 
 def test_table(folder):
-    found = experiment.table(folder)
+    found = results.table(folder)
     assert len(found) == 2 * 2 * 4
     assert found.status.isin(["converged", "unconverged"]).all()
     assert not found.isna().any(axis=None)
@@ -125,15 +126,15 @@ def test_table(folder):
 
 
 def test_table_of_stages(folder):
-    found = experiment.table(folder, stages=True)
+    found = results.table(folder, stages=True)
     assert len(found) == 2 * 2 * 4 * 5 * 2 * 2
     assert tuple(found.stage.unique()) == tuple(sorted(model.STAGES))
     last = found[(found.stage == "layer4") & (found.statistics == "running") & ~found.centred]
-    assert np.array_equal(last.ensd, experiment.table(folder).ensd_running)
+    assert np.array_equal(last.ensd, results.table(folder).ensd_running)
 
 
 def test_before_does_not_depend_on_what_fine_tuning_scales(folder):
-    found = experiment.table(folder)
+    found = results.table(folder)
     groups = found.groupby(["split", "first", "second", "n_samples", "kappa"])
     assert (groups.pr_before_running.nunique() == 1).all()
 
@@ -142,7 +143,7 @@ def test_a_setting_does_not_depend_on_which_others_there_are(folder, tmp_path):
     """Initialisation, order and samples are the same under all multipliers."""
     found = run(tmp_path / "a", plan=replace(PLAN, settings=(Multipliers(d=0.5), Multipliers())))
     names = [*found.columns]
-    expected = experiment.table(folder)
+    expected = results.table(folder)
     expected = expected[(expected.kappa == 1.0) & (expected.gamma == 1.0)]
     pd.testing.assert_frame_equal(found, expected.reset_index(drop=True)[names])
 
@@ -213,7 +214,7 @@ def test_killed_study_resumes_to_the_same_table(folder, tmp_path):
 
 def test_nothing_is_computed_twice(folder, monkeypatch):
     monkeypatch.setattr(experiment, "train", None)
-    before = experiment.table(folder).to_csv()
+    before = results.table(folder).to_csv()
     assert run(folder).to_csv() == before
 
 
@@ -285,11 +286,11 @@ def test_a_damaged_result(tmp_path):
     mine = study(tmp_path / "a")
     mine.path(mine.jobs()[0]).write_text("{")
     with pytest.raises(ValueError, match="folder must hold whole results"):
-        experiment.table(tmp_path / "a")
+        results.table(tmp_path / "a")
 
 
 def test_what_made_it(folder):
-    facts = experiment.made(folder)
+    facts = results.made(folder)
     assert facts["data"] == f"colours, digest {IMAGES.digest}"
     assert json.loads(facts["plan"])["n_splits"] == 2
     assert facts["pretraining"].startswith("4 networks: unconverged after 2 epochs, loss")
@@ -353,15 +354,15 @@ def tiny_preset(monkeypatch):
 
 
 def test_run_and_table(tmp_path, capsys, tiny_preset):
-    results, output = tmp_path / "results", tmp_path / "results.csv"
-    words = f"vision {results} --quiet --threads 1".split()
+    folder, output = tmp_path / "results", tmp_path / "results.csv"
+    words = f"vision {folder} --quiet --threads 1".split()
     assert main(words) == 0
-    assert f"2 of 2 jobs are in {results}" in capsys.readouterr().out
-    assert main(f"vision-table {results} --output {output}".split()) == 0
-    table, facts = experiment.read_table(output)
-    pd.testing.assert_frame_equal(table, experiment.table(results), rtol=1e-5)
+    assert f"2 of 2 jobs are in {folder}" in capsys.readouterr().out
+    assert main(f"vision-table {folder} --output {output}".split()) == 0
+    table, facts = results.read_table(output)
+    pd.testing.assert_frame_equal(table, results.table(folder), rtol=1e-5)
     assert facts["command"].startswith("python -m ptft vision")
-    assert main(f"vision-table {results} --stages".split()) == 0
+    assert main(f"vision-table {folder} --stages".split()) == 0
     assert capsys.readouterr().out.count("layer3") == 2 * 2 * 4
 
 

@@ -8,5 +8,8 @@ package does; so nothing is imported here. The command line is `python -m ptft v
 - `model`: ResNet-18 and the four multipliers kappa, c, gamma, d
 - `training`: the published recipe; training that resumes
 - `representation`: PR and ENSD, and the two ways to treat batch-norm statistics
-- `experiment`: who is pretrained and fine-tuned on what; the presets; the table of results
+- `plan`: what is pretrained and fine-tuned on what; the presets
+- `experiment`: a plan carried out in a folder
+- `results`: tables and paired differences
+- `command`: the command line
 """

@@ -158,12 +158,12 @@ def add_table(parser):
 def _table(options):
     _check_torch()
     from .. import provenance
-    from . import experiment
+    from . import results
 
-    facts = experiment.made(options.folder)
+    facts = results.made(options.folder)
     command = "python -m ptft vision FOLDER; python -m ptft vision-table FOLDER"
     head = provenance.header({"command": command + " --stages" * options.stages} | facts)
-    rows = experiment.table(options.folder, options.stages)
+    rows = results.table(options.folder, options.stages)
     text = head + rows.to_csv(index=False, float_format="%.6g")
     if options.output:
         options.output.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A plan carried out in a folder, and the table of what came out.
+"""A plan carried out in a folder.
 
 Every pretrained network and every job has a file of its own, written whole. What is there is not
 computed again, and an interrupted pretraining goes on from its last checkpoint.
@@ -14,7 +14,6 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-import pandas as pd
 import torch
 from tqdm import tqdm
 
@@ -25,13 +24,9 @@ from . import representation
 from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits
 from .training import Fit, load, save, train
 
-__all__ = ["Study", "available", "differences", "fine_tune", "made", "read_table", "table"]
+__all__ = ["Study", "available", "code_version", "fine_tune"]
 
 _CODE = ("data", "experiment", "glyphs", "model", "plan", "representation", "training")
-_JOB = ["split", "first", "second", "n_samples"]
-_SETTING = ["kappa", "c", "gamma", "d"]
-_STAGE = ["stage", "statistics", "centred"]
-_SHAPES = ["pr_before", "pr_after", "ensd"]
 
 
 def code_version():
@@ -83,13 +78,11 @@ def _compared(before, after):
             features = before[statistics][1][stage], after[statistics][1][stage]
             for centred in (False, True):
                 old, new = (representation.moments(f, centred) for f in features)
-                shapes = (
-                    representation.participation_ratio(old),
-                    representation.participation_ratio(new),
-                    representation.shared_dimensions(old, new),
-                )
-                place = dict(zip(_STAGE, (stage, statistics, centred), strict=True))
-                rows.append(place | dict(zip(_SHAPES, shapes, strict=True)))
+                row = {"stage": stage, "statistics": statistics, "centred": centred}
+                row["pr_before"] = representation.participation_ratio(old)
+                row["pr_after"] = representation.participation_ratio(new)
+                row["ensd"] = representation.shared_dimensions(old, new)
+                rows.append(row)
     return rows
 
 
@@ -360,182 +353,3 @@ class _Clock:
     def note(self):
         content = {"seconds": time.monotonic() - self.start, "facts": self.facts}
         storage.write(self.path, json.dumps(content))
-
-
-# --- Tables --------------------------------------------------------------------------------------
-
-
-def _records(folder):
-    """Return the rows of all jobs in a folder, each with its job's columns."""
-    found = []
-    for path in sorted(Path(folder).glob("s*-kappa*-n*.json")):
-        content = storage.read_json(path)
-        job = content["job"]
-        first, second = job.pop("pair")
-        found += [job | {"first": first, "second": second} | row for row in content["rows"]]
-    if not found:
-        raise ValueError(f"folder must hold finished jobs, got {folder}; run it first")
-    return found
-
-
-def table(folder, stages=False):
-    """Return a folder's results as a table.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Of a `Study`.
-    stages : bool
-        Whether to give the representation of every stage, centred and not, instead.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a split, pair (`first`, `second`), n_samples and setting: status, epochs and loss of
-        fine-tuning; accuracy_running and accuracy_reestimated; and pr_before, pr_after and ensd of
-        the last stage, uncentred, with either statistics, such as pr_after_reestimated. With
-        `stages` one row more for every stage, statistics and centring, with pr_before, pr_after and
-        ensd.
-    """
-    records = _records(folder)
-    long = [
-        {name: record[name] for name in _JOB + _SETTING} | shape
-        for record in records
-        for shape in record["representation"]
-    ]
-    if stages:
-        found = pd.DataFrame(long, columns=[*_JOB, *_SETTING, *_STAGE, *_SHAPES])
-        return found.sort_values([*_JOB, *_SETTING, *_STAGE], ignore_index=True)
-    names = ["status", "epochs", "loss", "accuracy_running", "accuracy_reestimated"]
-    rows = [
-        {name: record.get(name) for name in [*_JOB, *_SETTING, *names]} | _last_stage(record)
-        for record in records
-    ]
-    return pd.DataFrame(rows).sort_values([*_JOB, *_SETTING], ignore_index=True)
-
-
-def _last_stage(record):
-    return {
-        f"{name}_{statistics}": next(
-            (
-                shape[name]
-                for shape in record["representation"]
-                if (shape["stage"], shape["statistics"], shape["centred"])
-                == (networks.STAGES[-1], statistics, False)
-            ),
-            None,
-        )
-        for statistics in representation.STATISTICS
-        for name in _SHAPES
-    }
-
-
-def made(folder):
-    """Return the facts that head a folder's table.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Of a `Study`.
-
-    Returns
-    -------
-    dict of str to str
-        Data, plan, code; commit, versions, hardware and date of every run; how many networks were
-        pretrained and how that ended; and the time that all runs took.
-    """
-    folder = Path(folder)
-    identity = storage.read_json(folder / storage.MANIFEST)
-    runs = [storage.read_json(path) for path in sorted(folder.glob("run-*.json"))]
-    facts = {
-        "data": f"{identity['data']['name']}, digest {identity['data']['digest']}",
-        "plan": json.dumps(identity["plan"]),
-        "code": identity["code"],
-        "device": f"{identity['device']}, {identity['threads']} threads in pretraining",
-    }
-    for name in ("commit", "versions", "hardware", "date"):
-        facts[name] = "; ".join(sorted({run["facts"][name] for run in runs}))
-    facts["wall time"] = f"{sum(run['seconds'] for run in runs):.0f} s in {len(runs)} runs"
-    return facts | _pretraining_facts(folder)
-
-
-def _pretraining_facts(folder):
-    networks_ = [load(path) for path in sorted(folder.glob("s*-c*.pt")) if "unfin" not in path.name]
-    ends = [
-        f"{net['fit']['status']} after {net['fit']['epochs']} epochs, loss {net['fit']['loss']:.3g}"
-        for net in networks_
-    ]
-    images = sum(net["n_images"] * net["fit"]["epochs"] for net in networks_)
-    seconds = sum(net["fit"]["seconds"] for net in networks_)
-    return {
-        "pretraining": f"{len(networks_)} networks: " + "; ".join(dict.fromkeys(ends)),
-        "pretraining rate": f"{images / max(seconds, 1e-9):.0f} images/s",
-    }
-
-
-def read_table(path):
-    """Read a file that `python -m ptft vision-table` wrote.
-
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        As from `table`.
-    facts : dict of str to str
-        As from `made`.
-    """
-    found = pd.read_csv(path, comment="#")
-    return found.astype({name: float for name in _SETTING}), storage.read_facts(path)
-
-
-def differences(table, measure):
-    """Return paired differences between each setting and the baseline, all multipliers 1.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        As from `table`; with `stages`, of one stage, statistics and centring.
-    measure : str
-        A column, such as "accuracy_reestimated".
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a setting and n_samples: `n_pairs`, the pairs in which both have a value; `mean` and
-        `baseline` over these; `difference`, its `standard_error` over pairs, and `low` and `high`,
-        the 95% interval by Student's t. Pairs of one split share a pretrained network and may share
-        a class: the interval is about pairs of that network, not about other networks.
-    """
-    wide = table.set_index([*_JOB, *_SETTING])[measure].unstack(_SETTING)
-    one = (1.0,) * len(_SETTING)
-    if one not in wide.columns:
-        raise ValueError("table must have the baseline: kappa = c = gamma = d = 1")
-    rows = []
-    for n, part in wide.groupby("n_samples"):
-        for setting in wide.columns:
-            both = pd.DataFrame({"value": part[setting], "base": part[one]}).dropna()
-            names = dict(zip(_SETTING, setting, strict=True))
-            rows.append(names | {"n_samples": n} | _interval(both.value, both.base))
-    return pd.DataFrame(rows)
-
-
-def _interval(value, base):
-    from scipy import stats
-
-    change = value - base
-    n = len(change)
-    error = change.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
-    reach = stats.t.ppf(0.975, n - 1) * error if n > 1 else np.nan
-    mean = change.mean()
-    return {
-        "n_pairs": n,
-        "mean": value.mean(),
-        "baseline": base.mean(),
-        "difference": mean,
-        "standard_error": error,
-        "low": mean - reach,
-        "high": mean + reach,
-    }

@@ -1,9 +1,9 @@
 """A data set that needs no download: 100 classes of characters drawn in colour, 32x32.
 
 A class is a character. An image is one of its shapes in a font that matplotlib ships, turned,
-scaled, sheared and moved, in a random colour on a random texture, with a piece of another character
-at the edge and noise over it. Colour, texture and place say nothing of the class, and no pixel does;
-shapes do. A font that lacks the character is not used for it.
+scaled, sheared and moved, in a random colour on a random texture, with a piece of another
+character at the edge and noise over it. Colour, texture and place say nothing of the class, and no
+pixel does; shapes do. A font that lacks the character is not used for it.
 """
 
 from functools import cache

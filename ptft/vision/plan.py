@@ -134,7 +134,8 @@ PRESETS = {
 
 `smoke` shows that everything runs and means nothing. `small` is one pretraining on 80 classes, at
 thirty times the recipe's learning rate, in half its batches and for 10 epochs so that it ends in
-minutes on a CPU, and 24 pairs. `paper` is the published setting; its two losses are those of Appendix E.3.
+minutes on a CPU, and 24 pairs. `paper` is the published setting; its two losses are those of
+Appendix E.3.
 """
 
 
