@@ -137,3 +137,77 @@ def _integrated(network, target, times, tolerance):
     )
     w1, w2 = path.y[:cut].T, path.y[cut:].T
     return w2.reshape(-1, *network.w2.shape) @ w1.reshape(-1, *network.w1.shape)
+
+
+@pytest.mark.parametrize("network", ["ResNet-18", "pixels to outputs"])
+@pytest.mark.parametrize(("n_samples", "epochs"), [(1280, 2), (20, 30)])
+def test_training_against_a_data_loader(benchmark, capsys, network, n_samples, epochs):
+    """The vision experiment's loop against a plain one, as in pretraining and in fine-tuning.
+
+    The second network costs next to nothing: what remains is the loop, as a fast GPU sees it.
+    """
+    torch = pytest.importorskip("torch")
+    from ptft.vision import data, model, training
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    images = data.drawn((-(-n_samples // 100), 1))
+    pixels, labels = images.train[:n_samples], images.train_labels[:n_samples]
+    tensors = [torch.from_numpy(array).to(device) for array in (pixels, labels)]
+    recipe = training.Recipe(loss=0.0, max_epochs=epochs)
+
+    def fresh():
+        if network == "ResNet-18":
+            return model.resnet(seed=0).to(device)
+        torch.manual_seed(0)
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 100)).to(device)
+
+    def ours():
+        return training.train(fresh(), *tensors, recipe, [1]).loss
+
+    plain = _plain_loop(pixels, labels, recipe, device)
+    losses = ours(), plain(fresh())
+    assert losses[0] == pytest.approx(losses[1], rel=0.3)  # other orders, the same recipe
+    benchmark.pedantic(ours, rounds=3)
+    fast, slow = benchmark.stats.stats.min, min(_seconds(plain, fresh()) for _ in range(3))
+    benchmark.extra_info["ratio"] = slow / fast
+    with capsys.disabled():
+        print(f"\n{network}, {n_samples} images, {epochs} epochs, {device}, best of 3")
+        print(f"  a DataLoader's loop  {n_samples * epochs / slow:10.0f} images/s")
+        print(f"  ptft.vision          {n_samples * epochs / fast:10.0f} images/s")
+        print(f"  ratio                {slow / fast:10.2f}")
+
+
+def _plain_loop(pixels, labels, recipe, device):
+    """Return the usual loop: pictures, transforms, a loader, and the loss read at every step."""
+    import torch
+    from PIL import Image
+
+    from ptft.vision._torchvision import torchvision
+
+    steps = torchvision.transforms
+    half = (0.5, 0.5, 0.5)
+    transform = steps.Compose([steps.ToTensor(), steps.Normalize(half, half)])
+
+    class Pictures(torch.utils.data.Dataset):
+        def __len__(self):
+            return len(labels)
+
+        def __getitem__(self, i):
+            return transform(Image.fromarray(pixels[i].transpose(1, 2, 0))), labels[i]
+
+    def loop(net):
+        loader = torch.utils.data.DataLoader(Pictures(), batch_size=recipe.batch, shuffle=True)
+        optimizer = torch.optim.SGD(net.parameters(), recipe.learning_rate, recipe.momentum)
+        net.train()
+        for _ in range(recipe.max_epochs):
+            total = 0.0
+            for images, targets in loader:
+                images, targets = images.to(device), targets.to(device)
+                loss = torch.nn.functional.cross_entropy(net(images), targets)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total += loss.item() * len(targets)
+        return total / len(labels)
+
+    return loop
