@@ -102,7 +102,7 @@ def fine_tune(plan, job, train_part, test_part, network_path, device, network=ne
     Parameters
     ----------
     plan : Plan
-    job : Job
+    job : plan.Job
     train_part, test_part : tuple of (images, labels)
         Of the pair's classes, as from `Images.of`.
     network_path : Path
@@ -249,7 +249,7 @@ class Study:
 
         Parameters
         ----------
-        jobs : list of Job
+        jobs : list of plan.Job
         n_jobs : int
             Processes that fine-tune, as for `joblib.Parallel`.
         progress : bool
