@@ -74,7 +74,8 @@ def test_implicit_bias_against_gradient_descent(benchmark, capsys, regime, n_dim
     with capsys.disabled():
         print(
             f"\nregime {regime}, D = {n_dims}: gradient descent {slow:.2f} s, "
-            f"{descent.epochs} epochs, to a relative distance of {away:.1e} from the minimiser\n  implicit_bias {fast:.4f} s "
+            f"{descent.epochs} epochs, to a relative distance of {away:.1e} from the "
+            f"minimiser\n  implicit_bias {fast:.4f} s "
             f"(median of 21), residual {exact.residual:.0e}; ratio {slow / fast:.0f}"
         )
 
