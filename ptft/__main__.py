@@ -128,26 +128,16 @@ def _add_table(parser):
 
 
 def _table(options):
-    from . import experiments
-
-    table = experiments.open_sweep(options.folder).table()
-    head, digits = "", None
-    if options.summary:
-        table, head, digits = experiments.summary(table), _provenance(), "%.6g"
-    text = head + table.to_csv(index=False, float_format=digits)
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-
-
-def _provenance():
-    """Return the lines that head a summary."""
     from . import experiments, provenance
 
+    table = experiments.open_sweep(options.folder).table()
+    if not options.summary:
+        provenance.write_table(table, options.output)
+        return
     command = "python -m ptft sweep FOLDER; python -m ptft table FOLDER --summary"
     facts = {"command": command, "code": experiments.code_version()}
-    return provenance.header(facts | provenance.facts("numpy", "scipy"))
+    facts |= provenance.facts("numpy", "scipy")
+    provenance.write_table(experiments.summary(table), options.output, facts, "%.6g")
 
 
 if __name__ == "__main__":

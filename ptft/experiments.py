@@ -16,10 +16,11 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
+from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from . import errors, network, replica, storage, tasks
+from . import errors, network, provenance, replica, storage, tasks
 from .batch import implicit_biases
 from .channel import Group
 from .penalty import sqrt_k, sqrt_k_single_task
@@ -33,6 +34,7 @@ __all__ = [
     "jobs",
     "open_sweep",
     "read_summary",
+    "score",
     "settings",
     "shard",
     "summary",
@@ -360,8 +362,7 @@ def summary(table):
         One row a setting and sample size: the fields of `Setting`, n_dims, n_samples, n_seeds,
         mean and standard_error of the error, and the errors themselves as error_0, error_1 ...
     """
-    sizes = [*_SETTING, "n_dims", "n_samples"]
-    errors_by_seed = table.pivot(index=sizes, columns="seed", values="error").dropna(axis=1)
+    errors_by_seed = table.pivot(index=_POINT, columns="seed", values="error").dropna(axis=1)
     if errors_by_seed.empty:
         raise ValueError("table must have a seed that every setting and sample size has")
     rows = errors_by_seed.agg(["count", "mean", "sem"], axis=1)
@@ -384,12 +385,12 @@ def read_summary(path):
     facts : dict of str to str
         What made it: command, commit, versions, hardware and so on.
     """
-    rows = pd.read_csv(path, comment="#")
+    rows, facts = provenance.read_table(path)
     names = [name for name in rows if name.startswith(_ERROR)]
-    table = rows.melt([*_SETTING, "n_dims", "n_samples"], names, "seed", "error")
+    table = rows.melt(_POINT, names, "seed", "error")
     table["seed"] = table.seed.str.removeprefix(_ERROR).astype(int)
     table["alpha"] = table.n_samples / table.n_dims
-    return table.sort_values([*_SETTING, *_JOB], ignore_index=True), storage.read_facts(path)
+    return table.sort_values([*_SETTING, *_JOB], ignore_index=True), facts
 
 
 def with_theory(table):
@@ -403,17 +404,37 @@ def with_theory(table):
     Returns
     -------
     pandas.DataFrame
-        One row a setting and sample size: mean, standard_error and n_seeds of `error`; `theory`;
-        and z = (mean - theory) / standard_error.
+        One row a setting and sample size: mean, standard_error and n_seeds of `error`, and `half`
+        the width of the mean's 95% interval; `theory`; z = (mean - theory) / standard_error; and
+        the `score` of z.
     """
-    rows = table.groupby([*_SETTING, "n_dims", "n_samples"])["error"].agg(["mean", "sem", "size"])
+    rows = table.groupby(_POINT)["error"].agg(["mean", "sem", "size"])
     rows = rows.rename(columns={"sem": "standard_error", "size": "n_seeds"}).reset_index()
     rows["alpha"] = rows.n_samples / rows.n_dims
     for values, part in rows.groupby(_SETTING):
         groups = Setting(**dict(zip(_SETTING, values, strict=True))).groups()
         rows.loc[part.index, "theory"] = replica.fixed_point(groups, part.alpha.to_numpy()).error
+    rows["half"] = rows.standard_error * stats.t.ppf(0.975, rows.n_seeds - 1)
     rows["z"] = (rows["mean"] - rows.theory) / rows.standard_error
+    rows["score"] = score(rows.z, rows.n_seeds)
     return rows
+
+
+def score(t, n_seeds):
+    """Return the standard normal value at the same quantile as Student's t.
+
+    Parameters
+    ----------
+    t : float or array
+        A mean's distance from its expectation, in estimated standard errors.
+    n_seeds : int or array
+        How many values the mean is of; at least 2.
+
+    Returns
+    -------
+    float or array
+    """
+    return np.sign(t) * stats.norm.isf(stats.t.sf(np.abs(t), np.asarray(n_seeds) - 1))
 
 
 def drawn_theory(setting, job):
@@ -442,4 +463,5 @@ def drawn_theory(setting, job):
 
 _SETTING = [field.name for field in fields(Setting)]
 _JOB = [field.name for field in fields(Job)]
+_POINT = [*_SETTING, "n_dims", "n_samples"]  # what a mean over seeds is of
 _ERROR = "error_"  # and the seed: columns of a summary

@@ -1,14 +1,15 @@
-"""What made a result: the facts that head a table."""
+"""What made a result: tables that are headed by such facts, one a line."""
 
 import contextlib
 import datetime
 import os
 import platform
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["facts", "header"]
+__all__ = ["facts", "processor", "read_table", "write_table"]
 
 
 def facts(*packages):
@@ -26,20 +27,60 @@ def facts(*packages):
     from . import __version__
 
     commit = output("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
-    processor = output("grep", "-m1", "model name", "/proc/cpuinfo").partition(": ")[2]
     versions = [f"python {platform.python_version()}"]
     versions += [f"{name} {metadata.version(name)}" for name in packages]
     return {
         "commit": commit or "unknown",
         "versions": ", ".join([*versions, f"ptft {__version__}"]),
-        "hardware": f"{os.cpu_count()} cores of {processor or platform.processor()}",
+        "hardware": f"{os.cpu_count()} cores of {processor()}",
         "date": datetime.date.today().isoformat(),
     }
 
 
-def header(named):
-    """Return facts as lines that head a table; `storage.read_facts` reads them."""
-    return "".join(f"# {name}: {fact}\n" for name, fact in named.items())
+def processor():
+    """Return the processor's name."""
+    named = output("grep", "-m1", "model name", "/proc/cpuinfo").partition(": ")[2]
+    return named or platform.processor()
+
+
+def write_table(table, path=None, named=None, float_format=None):
+    """Write a table as CSV, below the facts that head it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    path : Path, optional
+        Standard output by default.
+    named : dict of str to str, optional
+        Facts by name.
+    float_format : str, optional
+        As for `pandas.DataFrame.to_csv`.
+    """
+    head = "".join(f"# {name}: {fact}\n" for name, fact in (named or {}).items())
+    text = head + table.to_csv(index=False, float_format=float_format)
+    if path:
+        path.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def read_table(path):
+    """Read what `write_table` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    table : pandas.DataFrame
+    facts : dict of str to str
+    """
+    import pandas as pd  # here, because the core of the package does without it
+
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    found = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+    return pd.read_csv(path, comment="#"), found
 
 
 def output(*command):

@@ -5,7 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
-__all__ = ["claim", "read_facts", "read_json", "write"]
+__all__ = ["claim", "read_json", "write"]
 
 MANIFEST = "sweep.json"
 """The file that says what a folder's results are of."""
@@ -69,9 +69,3 @@ def claim(folder, identity):
         raise ValueError(f"folder must be empty or hold a sweep, got {folder}")
     else:
         write(manifest, json.dumps(identity, indent=1))
-
-
-def read_facts(path):
-    """Return the facts that head a table: what made it, by name."""
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    return dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))

@@ -9,8 +9,6 @@ Each table's first lines say what made it: command, commit, versions, seeds, har
 """
 
 import argparse
-import platform
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -18,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy
 
 import ptft
+from ptft import provenance
 from ptft.channel import half_lines, moments
 from ptft.monte_carlo import Settings, monte_carlo_curve
 
@@ -152,25 +150,6 @@ def _drawn_groups(scale, beta_ft):
     return groups
 
 
-def provenance(command, commit, settings, seconds):
-    """Return the lines that head a table."""
-    processor = _output("sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2")
-    versions = f"python {platform.python_version()}, numpy {np.__version__}"
-    facts = {
-        "command": f"python book/tools/solver_tables.py {command}",
-        "commit": commit,
-        "versions": f"{versions}, scipy {scipy.__version__}, ptft {ptft.__version__}",
-        "settings": settings,
-        "hardware": f"one core of {processor or platform.processor()}",
-        "processor time": f"{seconds:.0f} s",
-    }
-    return "".join(f"# {name}: {fact}\n" for name, fact in facts.items())
-
-
-def _output(*command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def main():
     """Write one table."""
     makers = (damped_figure_3, paper_regime_i, paper_seeds, interpolation)
@@ -178,12 +157,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("table", choices=tables)
     name = parser.parse_args().table
-    start, commit = time.process_time(), _output("git", "rev-parse", "--short", "HEAD")
+    start, facts = time.process_time(), provenance.facts("numpy", "scipy")
     table, settings = tables[name]()
-    head = provenance(name, commit, settings, time.process_time() - start)
+    facts = {"command": f"python book/tools/solver_tables.py {name}"} | facts
+    facts["hardware"] = f"one core of {provenance.processor()}"
+    facts |= {"settings": settings, "processor time": f"{time.process_time() - start:.0f} s"}
     RESULTS.mkdir(exist_ok=True)
-    body = table.to_csv(index=False, float_format="%.7g")
-    (RESULTS / f"{name}.csv").write_text(head + body, encoding="utf-8")
+    provenance.write_table(table, RESULTS / f"{name}.csv", facts, "%.7g")
 
 
 if __name__ == "__main__":

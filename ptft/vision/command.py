@@ -1,6 +1,5 @@
 """The command line of the vision experiment; torch is imported when a command runs."""
 
-import sys
 from pathlib import Path
 
 __all__ = ["add_table", "add_vision"]
@@ -162,10 +161,6 @@ def _table(options):
 
     facts = results.made(options.folder)
     command = "python -m ptft vision FOLDER; python -m ptft vision-table FOLDER"
-    head = provenance.header({"command": command + " --stages" * options.stages} | facts)
+    facts = {"command": command + " --stages" * options.stages} | facts
     rows = results.table(options.folder, options.stages)
-    text = head + rows.to_csv(index=False, float_format="%.6g")
-    if options.output:
-        options.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+    provenance.write_table(rows, options.output, facts, "%.6g")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .. import storage
+from .. import provenance, storage
 from .model import STAGES
 from .representation import STATISTICS
 from .training import load
@@ -142,8 +142,8 @@ def read_table(path):
     facts : dict of str to str
         As from `made`.
     """
-    found = pd.read_csv(path, comment="#")
-    return found.astype(dict.fromkeys(_SETTING, float)), storage.read_facts(path)
+    found, facts = provenance.read_table(path)
+    return found.astype(dict.fromkeys(_SETTING, float)), facts
 
 
 def differences(table, measure):
