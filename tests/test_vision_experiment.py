@@ -18,7 +18,7 @@ from tiny_vision import colours, plan, tiny
 
 import ptft.vision
 from ptft.__main__ import main
-from ptft.vision import command, experiment, model, results
+from ptft.vision import command, experiment, model, results, training
 from ptft.vision import plan as plans
 from ptft.vision.experiment import Study
 from ptft.vision.plan import PRESETS, Job, Multipliers, Plan, one_at_a_time
@@ -240,6 +240,7 @@ def test_divergence_is_a_row(tmp_path):
     assert found.accuracy_running.isna().all()
     found = run(tmp_path / "b", plan=plan(pretraining=wild, n_splits=1))
     assert (found.status == "pretraining diverged").all()
+    assert "1 diverged" in results.made(tmp_path / "b")["pretraining"]
 
 
 def test_without_memory_finished_work_is_kept(tmp_path, monkeypatch):
@@ -289,11 +290,25 @@ def test_a_damaged_result(tmp_path):
         results.table(tmp_path / "a")
 
 
+def test_the_pretrained_network_is_tested_on_the_classes_it_knows(folder):
+    mine = study(folder)
+    path = mine.network_path(mine.plan.pretrainings()[0])
+    net = tiny(len(IMAGES.classes), 0)
+    net.load_state_dict(training.load(path)["model"])
+    known = ~np.isin(IMAGES.test_labels, mine.splits[0][0])
+    with torch.no_grad():
+        outputs = net.eval()(training.normalised(torch.from_numpy(IMAGES.test[known])))
+    right = outputs.argmax(1).numpy() == IMAGES.test_labels[known]
+    assert experiment.ending(path)["accuracy"] == pytest.approx(right.mean())
+
+
 def test_what_made_it(folder):
     facts = results.made(folder)
     assert facts["data"] == f"colours, digest {IMAGES.digest}"
     assert json.loads(facts["plan"])["n_splits"] == 2
-    assert facts["pretraining"].startswith("4 networks: unconverged after 2 epochs, loss")
+    first, second = facts["pretraining"].split("; ")
+    assert first.startswith("kappa0.5-c1: 2 unconverged, 2 epochs, loss ")
+    assert second.startswith("kappa1-c1: 2 unconverged, 2 epochs, loss ")
     assert facts["wall time"].endswith(" runs")
     assert f"torch {torch.__version__}" in facts["versions"]
     assert {"commit", "code", "hardware", "date"} <= set(facts)

@@ -11,6 +11,7 @@ import time
 import uuid
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import joblib
 import numpy as np
@@ -24,7 +25,7 @@ from . import representation
 from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits
 from .training import Fit, load, save, train
 
-__all__ = ["Study", "available", "code_version", "fine_tune"]
+__all__ = ["Study", "available", "code_version", "ending", "fine_tune"]
 
 _CODE = ("data", "experiment", "glyphs", "model", "plan", "representation", "training")
 
@@ -59,6 +60,15 @@ def _memory_named(what, device):
             f"{device} has too little memory for {what}: use fewer processes (--jobs), a smaller "
             "batch, or --device cpu. Finished work is kept."
         ) from error
+
+
+def ending(network_path):
+    """Return how a network's pretraining ended: its `fit`, `n_images`, and test `accuracy`.
+
+    Its file lies beside the network's and is written first, so that whoever finds a network finds
+    both, and need not read 45 MB to learn this.
+    """
+    return storage.read_json(Path(network_path).with_suffix(".json"))
 
 
 # --- One job -------------------------------------------------------------------------------------
@@ -118,42 +128,56 @@ def fine_tune(plan, job, train_part, test_part, network_path, device, network=ne
         test images, and `representation`, a list of rows as the long table has them. A network
         that diverged has no accuracies and no representation.
     """
-    images, labels = train_part
-    index = chosen(plan, labels, job)
-    tensor = torch.from_numpy
-    samples, targets = tensor(images[index]).to(device), labels[index]
-    if not plan.all_outputs:
-        targets = (targets == job.pair[1]).astype(np.int64)
-    targets, tests = tensor(targets).to(device), tensor(test_part[0]).to(device)
+    settings = _settings(plan, job)
+    if ending(network_path)["fit"]["status"] == "diverged":
+        return [_lost(s, "pretraining diverged") for s in settings]
+    task = _task_of(plan, job, train_part, test_part, device)
     state = load(network_path, device)
-    if state["fit"]["status"] == "diverged":
-        return [_lost(s, "pretraining diverged") for s in _settings(plan, job)]
 
     def fresh():
         net = network(state["n_classes"], 0).to(device)
         net.load_state_dict(state["model"])
         return net
 
-    before = _shapes(fresh(), tests, samples)
-    rows = []
-    for setting in _settings(plan, job):
-        net = fresh()
-        networks.multiply(net, "gamma", setting.gamma, plan.norm)
-        networks.multiply(net, "d", setting.d, plan.norm)
-        key = entropy(plan, ORDER, job.split, *job.pair)
-        columns = None if plan.all_outputs else list(job.pair)
-        fit = train(net, samples, targets, plan.fine_tuning, key, columns=columns)
-        if fit.status == "diverged":
-            rows.append(_lost(setting, "diverged"))
-            continue
-        after = _shapes(net, tests, samples)
-        rows.append(
-            {"gamma": setting.gamma, "d": setting.d}
-            | {name: getattr(fit, name) for name in ("status", "epochs", "loss")}
-            | _accuracies(after, list(job.pair), test_part[1])
-            | {"representation": _compared(before, after)}
-        )
-    return rows
+    before = _shapes(fresh(), task.tests, task.samples)
+    return [_fine_tune_one(plan, job, task, setting, fresh(), before) for setting in settings]
+
+
+class _Task(NamedTuple):
+    """The data of a job, as tensors on its device, and its tests' labels."""
+
+    samples: torch.Tensor
+    targets: torch.Tensor
+    tests: torch.Tensor
+    test_labels: np.ndarray
+
+
+def _task_of(plan, job, train_part, test_part, device):
+    images, labels = train_part
+    index = chosen(plan, labels, job)
+    targets = labels[index]
+    if not plan.all_outputs:
+        targets = (targets == job.pair[1]).astype(np.int64)
+    tensors = (torch.from_numpy(part).to(device) for part in (images[index], targets, test_part[0]))
+    return _Task(*tensors, test_part[1])
+
+
+def _fine_tune_one(plan, job, task, setting, net, before):
+    """Fine-tune a pretrained network under one setting; return its row."""
+    networks.multiply(net, "gamma", setting.gamma, plan.norm)
+    networks.multiply(net, "d", setting.d, plan.norm)
+    key = entropy(plan, ORDER, job.split, *job.pair)
+    columns = None if plan.all_outputs else list(job.pair)
+    fit = train(net, task.samples, task.targets, plan.fine_tuning, key, columns=columns)
+    if fit.status == "diverged":
+        return _lost(setting, "diverged")
+    after = _shapes(net, task.tests, task.samples)
+    return (
+        {"gamma": setting.gamma, "d": setting.d}
+        | {name: getattr(fit, name) for name in ("status", "epochs", "loss")}
+        | _accuracies(after, list(job.pair), task.test_labels)
+        | {"representation": _compared(before, after)}
+    )
 
 
 def _settings(plan, job):
@@ -278,7 +302,7 @@ class Study:
         """
         path = self.network_path(pretraining)
         if path.exists():
-            return Fit(**load(path)["fit"])
+            return Fit(**ending(path)["fit"])
         split, kappa, c = pretraining
         torch.set_num_threads(self.threads)
         net = self._initial(split)
@@ -290,8 +314,11 @@ class Study:
             key = entropy(self.plan, ORDER, split)
             options = {"checkpoint": unfinished, "report": _reporter(bar)}
             fit = train(net, images, labels, self.plan.pretraining, key, **options)
-        content = {"model": net.state_dict(), "fit": asdict(fit)}
-        save(path, content | {"n_classes": len(self.images.classes), "n_images": len(images)})
+            end = {"fit": asdict(fit), "n_images": len(images), "accuracy": None}
+            if fit.status != "diverged":
+                end["accuracy"] = self._accuracy(net, split)
+        storage.write(path.with_suffix(".json"), json.dumps(end))
+        save(path, {"model": net.state_dict(), "n_classes": len(self.images.classes)})
         unfinished.unlink(missing_ok=True)
         return fit
 
@@ -299,10 +326,16 @@ class Study:
         seed = np.random.SeedSequence(entropy(self.plan, PRETRAINING, split)).generate_state(1)
         return self.network(len(self.images.classes), int(seed[0])).to(self.device)
 
-    def _pretraining_images(self, split):
+    def _pretraining_images(self, split, part="train"):
         held_out = self.splits[split][0]
         classes = [k for k in range(len(self.images.classes)) if k not in held_out]
-        return self.images.of(classes, "train", self.plan.per_class[0])
+        return self.images.of(classes, part, self.plan.per_class[part == "test"])
+
+    def _accuracy(self, net, split):
+        """Return the accuracy on test images of the classes pretrained on."""
+        images, labels = self._pretraining_images(split, "test")
+        outputs, _ = representation.examine(net, self._tensor(images))
+        return float((outputs.argmax(axis=1) == labels).mean())
 
     def _tensor(self, array):
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)

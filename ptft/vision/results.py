@@ -8,9 +8,9 @@ import pandas as pd
 from scipy import stats
 
 from .. import provenance, storage
+from .experiment import ending
 from .model import STAGES
 from .representation import STATISTICS
-from .training import load
 
 __all__ = ["differences", "made", "read_table", "table"]
 
@@ -96,8 +96,8 @@ def made(folder):
     Returns
     -------
     dict of str to str
-        Data, plan, code; commit, versions, hardware and date of every run; how many networks were
-        pretrained and how that ended; and the time that all runs took.
+        Data, plan, code; commit, versions, hardware and date of every run; how each network's
+        pretraining ended; and the time that all runs took.
     """
     folder = Path(folder)
     identity = storage.read_json(folder / storage.MANIFEST)
@@ -115,17 +115,30 @@ def made(folder):
 
 
 def _pretraining_facts(folder):
-    networks_ = [load(path) for path in sorted(folder.glob("s*-c*.pt")) if "unfin" not in path.name]
-    ends = [
-        f"{net['fit']['status']} after {net['fit']['epochs']} epochs, loss {net['fit']['loss']:.3g}"
-        for net in networks_
-    ]
-    images = sum(net["n_images"] * net["fit"]["epochs"] for net in networks_)
-    seconds = sum(net["fit"]["seconds"] for net in networks_)
+    paths = [p for p in sorted(folder.glob("s*-kappa*-c*.pt")) if "unfinished" not in p.name]
+    rows = [_pretraining_row(path) for path in paths]
+    ends = pd.DataFrame(rows).astype({"accuracy": float})
+    seconds = max(ends.seconds.sum(), 1e-9)
+    told = [f"{start}: {_told(part)}" for start, part in ends.groupby("start")]
     return {
-        "pretraining": f"{len(networks_)} networks: " + "; ".join(dict.fromkeys(ends)),
-        "pretraining rate": f"{images / max(seconds, 1e-9):.0f} images/s",
+        "pretraining": "; ".join(told),
+        "pretraining rate": f"{(ends.n_images * ends.epochs).sum() / seconds:.0f} images/s",
     }
+
+
+def _pretraining_row(path):
+    _, _, start = path.stem.partition("-")  # kappa and c, of whatever split
+    end = ending(path)
+    return {"start": start} | {name: end[name] for name in ("n_images", "accuracy")} | end["fit"]
+
+
+def _told(networks):
+    """Return how some networks' pretraining ended, in words."""
+    statuses = " and ".join(f"{n} {s}" for s, n in networks.status.value_counts().items())
+    return (
+        f"{statuses}, {networks.epochs.mean():.4g} epochs, loss {networks.loss.mean():.3g}, "
+        f"test accuracy {networks.accuracy.mean():.3f}"
+    )
 
 
 def read_table(path):
