@@ -30,6 +30,8 @@ __all__ = [
     "Job",
     "Setting",
     "Sweep",
+    "drawn_groups",
+    "drawn_mean",
     "drawn_theory",
     "jobs",
     "open_sweep",
@@ -452,13 +454,47 @@ def drawn_theory(setting, job):
     -------
     float
     """
-    beta, scale = setting.problem(job.n_dims, np.random.default_rng(job.streams()[1]))
+    drawn = setting.problem(job.n_dims, np.random.default_rng(job.streams()[1]))
+    return float(replica.fixed_point(drawn_groups(*drawn), job.n_samples / job.n_dims).error)
+
+
+def drawn_groups(beta, sqrt_k):
+    """Return the groups of one drawn teacher, with its own shares and second moments.
+
+    Parameters
+    ----------
+    beta, sqrt_k : array, shape (n_dims,)
+        The fine-tuning teacher, and the penalty's parameter of each coefficient.
+
+    Returns
+    -------
+    list of Group
+        One for every value of sqrt_k and whether the coefficient is zero.
+    """
     groups = []
-    for sqrt_k_, active in sorted(set(zip(scale.tolist(), (beta != 0.0).tolist(), strict=True))):
-        mine = beta[(scale == sqrt_k_) & ((beta != 0.0) == active)]
+    for scale, active in sorted(set(zip(sqrt_k.tolist(), (beta != 0.0).tolist(), strict=True))):
+        mine = beta[(sqrt_k == scale) & ((beta != 0.0) == active)]
         prior = tasks.Prior.gaussian(np.mean(mine**2)) if active else tasks.Prior.zero()
-        groups.append(Group(mine.size / beta.size, sqrt_k_, prior))
-    return float(replica.fixed_point(groups, job.n_samples / job.n_dims).error)
+        groups.append(Group(mine.size / beta.size, scale, prior))
+    return groups
+
+
+def drawn_mean(point):
+    """Return the mean of `drawn_theory` over the seeds of a point.
+
+    Parameters
+    ----------
+    point : pandas.Series
+        A row of `with_theory`.
+
+    Returns
+    -------
+    float
+    """
+    setting = Setting(**{name: point[name] for name in _SETTING})
+    size = int(point.n_dims), int(point.n_samples)
+    errors_ = [drawn_theory(setting, Job(*size, seed)) for seed in range(int(point.n_seeds))]
+    return float(np.mean(errors_))
 
 
 _SETTING = [field.name for field in fields(Setting)]

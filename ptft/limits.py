@@ -123,7 +123,7 @@ def _components(groups):
     ]
     total = sum(row[0] for row in rows)
     if abs(total - 1.0) > 1e-9:
-        raise ValueError(f"the groups' probabilities must sum to 1, got {total!r}")
+        raise ValueError(f"the groups' probabilities must sum to 1, got {float(total)!r}")
     return np.array(rows).T
 
 

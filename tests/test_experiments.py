@@ -349,6 +349,26 @@ def test_drawn_theory_explains_the_teacher():
         assert experiments.drawn_theory(setting, job) == pytest.approx(np.mean(beta**2), rel=0.03)
 
 
+def test_drawn_groups_are_those_of_the_teacher():
+    """Shares and second moments add up to the teacher's own, not to the average one's."""
+    setting = Setting(0.1, 0.5)
+    beta, scale = setting.problem(500, np.random.default_rng(0))
+    groups = experiments.drawn_groups(beta, scale)
+    assert len(groups) == len(set(zip(scale, beta != 0.0, strict=True)))
+    assert sum(g.probability for g in groups) == pytest.approx(1.0)
+    power = sum(g.probability * g.prior.second_moment for g in groups)
+    assert power == pytest.approx(np.mean(beta**2))
+
+
+def test_drawn_mean_is_over_the_seeds_of_a_point(undisturbed):
+    point = experiments.with_theory(undisturbed).iloc[0]
+    setting = Setting(**{name: point[name] for name in Setting.__dataclass_fields__})
+    sizes = int(point.n_dims), int(point.n_samples)
+    each = [experiments.drawn_theory(setting, Job(*sizes, s)) for s in range(int(point.n_seeds))]
+    assert experiments.drawn_mean(point) == pytest.approx(np.mean(each), rel=1e-12)
+    assert len(set(each)) > 1
+
+
 # --- The command line ----------------------------------------------------------------------------
 
 

@@ -355,6 +355,18 @@ def test_differences_need_the_baseline():
         differences(table[table.gamma == 2.0], "accuracy")
 
 
+def test_swept_rows_and_their_names():
+    settings = [(1, 1, 1, 1), (1, 1, 8, 1), (1, 1, 0.5, 1), (2, 1, 8, 1), (1, 1, 1, 4)]
+    table = pd.DataFrame(settings, columns=["kappa", "c", "gamma", "d"], dtype=float)
+    assert results.swept(table, "gamma").gamma.tolist() == [0.5, 1.0, 8.0]
+    assert results.swept(table, "kappa").kappa.tolist() == [1.0]
+    names = table.apply(results.setting_name, axis=1).tolist()
+    expected = ["baseline", "gamma = 8", "gamma = 0.5", "kappa = 2, gamma = 8", "d = 4"]
+    assert names == expected
+    with pytest.raises(ValueError, match=r"name must be one of .*, got 'lambda'"):
+        results.swept(table, "lambda")
+
+
 # --- The command line ----------------------------------------------------------------------------
 
 

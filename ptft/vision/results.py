@@ -12,7 +12,7 @@ from .experiment import ending
 from .model import STAGES
 from .representation import STATISTICS
 
-__all__ = ["differences", "made", "read_table", "table"]
+__all__ = ["differences", "made", "read_table", "setting_name", "swept", "table"]
 
 _JOB = ["split", "first", "second", "n_samples"]
 _SETTING = ["kappa", "c", "gamma", "d"]
@@ -188,6 +188,34 @@ def differences(table, measure):
             names = dict(zip(_SETTING, setting, strict=True))
             rows.append(names | {"n_samples": n} | _interval(both.value, both.base))
     return pd.DataFrame(rows)
+
+
+def swept(table, name):
+    """Return the rows in which only one multiplier may differ from 1, by its value.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As from `table` or `differences`.
+    name : str
+        The multiplier: kappa, c, gamma or d.
+    """
+    if name not in _SETTING:
+        raise ValueError(f"name must be one of {_SETTING}, got {name!r}")
+    others = [other for other in _SETTING if other != name]
+    return table[(table[others] == 1.0).all(axis=1)].sort_values(name)
+
+
+def setting_name(row):
+    """Return what a setting changes, such as "gamma = 8", or "baseline".
+
+    Parameters
+    ----------
+    row : pandas.Series or dict
+        With kappa, c, gamma and d.
+    """
+    changed = [f"{name} = {row[name]:g}" for name in _SETTING if row[name] != 1.0]
+    return ", ".join(changed) or "baseline"
 
 
 def _interval(value, base):
