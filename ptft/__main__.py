@@ -130,14 +130,25 @@ def _add_table(parser):
 def _table(options):
     from . import experiments, provenance
 
-    table = experiments.open_sweep(options.folder).table()
+    sweep = experiments.open_sweep(options.folder)
+    table = sweep.table()
     if not options.summary:
         provenance.write_table(table, options.output)
         return
-    command = "python -m ptft sweep FOLDER; python -m ptft table FOLDER --summary"
-    facts = {"command": command, "code": experiments.code_version()}
+    facts = {"command": _sweep_command(sweep, table), "code": experiments.code_version()}
     facts |= provenance.facts("numpy", "scipy")
     provenance.write_table(experiments.summary(table), options.output, facts, "%.6g")
+
+
+def _sweep_command(sweep, table):
+    """Return the commands that make a sweep's summary."""
+    from . import experiments
+
+    same = (name for name, s in experiments.EXPERIMENTS.items() if set(s) == set(sweep.settings))
+    changes = {"experiment": next(same, "OTHER"), "dims": table.n_dims.iloc[0]}
+    changes |= {"alphas": table.n_samples.nunique(), "seeds": table.seed.nunique()}
+    words = " ".join(f"--{name} {value}" for name, value in changes.items() if value != "all")
+    return f"python -m ptft sweep FOLDER {words}; python -m ptft table FOLDER --summary"
 
 
 if __name__ == "__main__":

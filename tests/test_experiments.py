@@ -389,7 +389,8 @@ def test_sweep_and_table(tmp_path, capsys):
     capsys.readouterr()
     assert main(f"table {folder} --summary".split()) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("# command: python -m ptft sweep FOLDER; python -m ptft table")
+    words = "sweep FOLDER --experiment fig5 --dims 60 --alphas 2 --seeds 1; python -m ptft table"
+    assert printed.startswith(f"# command: python -m ptft {words}")
     assert f"# code: {experiments.code_version()}" in printed
 
 
