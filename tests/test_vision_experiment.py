@@ -302,6 +302,16 @@ def test_the_pretrained_network_is_tested_on_the_classes_it_knows(folder):
     assert experiment.ending(path)["accuracy"] == pytest.approx(right.mean())
 
 
+def test_another_initialisation_changes_the_network_alone(tmp_path):
+    first, second = (study(tmp_path / str(i), plan=plan(initialisation=i)) for i in (0, 1))
+    assert first.splits == second.splits
+    assert [job.name for job in first.jobs()] == [job.name for job in second.jobs()]
+    weights = [next(mine._initial(0).parameters()) for mine in (first, second)]
+    assert not torch.equal(*weights)
+    with pytest.raises(ValueError, match="initialisation must be"):
+        plan(initialisation=-1)
+
+
 def test_what_made_it(folder):
     facts = results.made(folder)
     assert facts["data"] == f"colours, digest {IMAGES.digest}"

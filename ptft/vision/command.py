@@ -54,6 +54,8 @@ def _add_changes(group):
     group.add_argument("--splits", type=int, metavar="N", help="number of splits")
     group.add_argument("--held-out", type=int, metavar="N", help="classes held out")
     group.add_argument("--pairs", type=int, metavar="N", help="pairs a split")
+    text = "start from the N-th of a split's possible networks (0)"
+    group.add_argument("--initialisation", type=int, metavar="N", help=text)
     group.add_argument("--seed", type=int, metavar="N", help="of all random numbers")
     text = "fields of Recipe, such as loss=1e-4 mixed_precision=1"
     for name in ("--pretraining", "--fine-tuning"):
@@ -93,7 +95,8 @@ def _plan(options):
         raise ValueError(f"preset must be one of {list(PRESETS)}, got {options.preset!r}")
     plan = PRESETS[options.preset]
     fields = {"samples": "samples", "splits": "n_splits", "held_out": "n_held_out"}
-    fields |= {"pairs": "n_pairs", "seed": "seed", "all_outputs": "all_outputs", "norm": "norm"}
+    fields |= {"pairs": "n_pairs"}
+    fields |= {name: name for name in ("initialisation", "seed", "all_outputs", "norm")}
     given = {field: getattr(options, name) for name, field in fields.items()}
     changes = {name: value for name, value in given.items() if value is not None}
     if "samples" in changes:

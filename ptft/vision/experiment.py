@@ -323,8 +323,9 @@ class Study:
         return fit
 
     def _initial(self, split):
-        seed = np.random.SeedSequence(entropy(self.plan, PRETRAINING, split)).generate_state(1)
-        return self.network(len(self.images.classes), int(seed[0])).to(self.device)
+        source = np.random.SeedSequence(entropy(self.plan, PRETRAINING, split))
+        seed = source.generate_state(self.plan.initialisation + 1)[-1]
+        return self.network(len(self.images.classes), int(seed)).to(self.device)
 
     def _pretraining_images(self, split, part="train"):
         held_out = self.splits[split][0]

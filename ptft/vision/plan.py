@@ -71,6 +71,9 @@ class Plan:
         asks for the larger of the two in any case.
     norm : bool
         Whether the multipliers scale the parameters of batch normalisation.
+    initialisation : int
+        Which of the networks that a split could start from. Splits, samples and their order do not
+        depend on it, so pairs tell what another initialisation alone changes.
     seed : int
     """
 
@@ -84,11 +87,13 @@ class Plan:
     fine_tuning: Recipe = field(default_factory=Recipe)
     all_outputs: bool = False
     norm: bool = True
+    initialisation: int = 0
     seed: int = 0
 
     def __post_init__(self):
         for name in ("n_splits", "n_pairs"):
             errors.number(name, getattr(self, name), 1)
+        errors.number("initialisation", self.initialisation, 0)
         errors.number("n_held_out", self.n_held_out, 2)
         available = self.n_held_out * (self.n_held_out - 1) // 2
         errors.number("n_pairs", self.n_pairs, 1, available)
