@@ -312,6 +312,13 @@ def test_another_initialisation_changes_the_network_alone(tmp_path):
         plan(initialisation=-1)
 
 
+def test_a_folder_without_results(tmp_path, capsys):
+    study(tmp_path / "a")
+    assert results.made(tmp_path / "a")["pretraining rate"] == "0 images/s"
+    assert main(["vision-table", str(tmp_path / "a")]) != 0
+    assert "folder must hold finished jobs" in capsys.readouterr().err
+
+
 def test_what_made_it(folder):
     facts = results.made(folder)
     assert facts["data"] == f"colours, digest {IMAGES.digest}"

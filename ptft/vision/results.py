@@ -1,6 +1,7 @@
 """Tables of what came out of a study, and paired differences between its settings."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from .. import provenance, storage
 from .experiment import ending
 from .model import STAGES
 from .representation import STATISTICS
+from .training import Fit
 
 __all__ = ["differences", "made", "read_table", "setting_name", "swept", "table"]
 
@@ -117,7 +119,8 @@ def made(folder):
 def _pretraining_facts(folder):
     paths = [p for p in sorted(folder.glob("s*-kappa*-c*.pt")) if "unfinished" not in p.name]
     rows = [_pretraining_row(path) for path in paths]
-    ends = pd.DataFrame(rows).astype({"accuracy": float})
+    names = ["start", "n_images", "accuracy", *(field.name for field in fields(Fit))]
+    ends = pd.DataFrame(rows, columns=names).astype({"accuracy": float})
     seconds = max(ends.seconds.sum(), 1e-9)
     told = [f"{start}: {_told(part)}" for start, part in ends.groupby("start")]
     return {
