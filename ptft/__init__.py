@@ -1,31 +1,46 @@
 """How pretraining shapes what fine-tuning finds, in diagonal linear networks (arXiv 2602.20062)."""
 
-from .channel import Group
-from .descent import gradient_descent
-from .dynamics import fine_tune, pretrain
 from .errors import ConvergenceError
-from .implicit_bias import implicit_bias
-from .message_passing import approximate_message_passing, state_evolution
-from .network import (
+from .model import (
+    REGIMES,
     Initialization,
+    Prior,
+    Regime,
+    Task,
     Weights,
     conserved_quantities,
-    initial_weights,
-    pretrained_weights,
-    rebalance,
-)
-from .penalty import (
     denoise,
     denoiser_slope,
+    initial_weights,
+    kappa,
+    l_order,
+    noisy_labels,
     penalty,
     penalty_curvature,
     penalty_gradient,
+    pretrained_weights,
+    pretraining_dependence,
+    rebalance,
+    regime_weights,
+    sample_inputs,
     sqrt_k,
     sqrt_k_single_task,
 )
-from .regimes import REGIMES, Regime, kappa, l_order, pretraining_dependence, regime_weights
-from .replica import LearningCurve, fixed_point, learning_curve, penalised_groups
-from .tasks import Prior, Task, noisy_labels, sample_inputs
+from .theory import (
+    Group,
+    LearningCurve,
+    fixed_point,
+    learning_curve,
+    penalised_groups,
+    state_evolution,
+)
+from .training import (
+    approximate_message_passing,
+    fine_tune,
+    gradient_descent,
+    implicit_bias,
+    pretrain,
+)
 
 __version__ = "0.1.0"
 __all__ = [

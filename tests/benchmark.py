@@ -24,9 +24,8 @@ from ptft import (
     sample_inputs,
     sqrt_k,
 )
-from ptft.balanced import balanced_network
-from ptft.deep_linear import learn
-from ptft.monte_carlo import monte_carlo_curve
+from ptft.balanced import balanced_network, learn
+from ptft.theory.monte_carlo import monte_carlo_curve
 
 ALPHA = np.linspace(0.01, 0.5, 40)
 TRUTHS = [(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)]  # (overlap, rho_ft), as in Figure 5

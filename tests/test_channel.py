@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from ptft import REGIMES, Group, Initialization, Prior, Task, fixed_point, penalised_groups
-from ptft.channel import FINE, STANDARD, half_lines, moments
+from ptft.theory.channel import FINE, STANDARD, half_lines, moments
 
 PRIORS = {
     "gaussian": Prior.gaussian(2.0),

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from ptft import Task, experiments, fixed_point, implicit_bias, learning_curve, sample_inputs
-from ptft.__main__ import main
-from ptft.batch import implicit_biases
-from ptft.experiments import Job, Setting, Sweep
+from ptft import Task, fixed_point, implicit_bias, learning_curve, sample_inputs
+from ptft.command import main
+from ptft.sweeps import experiments
+from ptft.sweeps.experiments import Job, Setting, Sweep
+from ptft.training.many import implicit_biases
 
 PAIR = [Setting(0.1, 1.0), Setting(0.1, 0.0, gamma_ft=1.0)]
 JOBS = experiments.jobs(60, [0.2, 0.3], 2)

@@ -1,4 +1,4 @@
-"""Every identity in `ptft.identities` holds, to an explicit bound, and would notice if not."""
+"""Every identity of the theory holds, to an explicit bound, and would notice if not."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ptft
-from ptft import Group, Initialization, Prior, Task, denoise, fixed_point, identities
-from ptft.penalty import denoiser_slope, penalty
+from ptft import Group, Initialization, Prior, Task, denoise, fixed_point
+from ptft.companion import identities
+from ptft.model.penalty import denoiser_slope, penalty
 
 Z = np.concatenate([-np.geomspace(5.0, 1e-3, 20), np.geomspace(1e-3, 5.0, 20)])[:, None, None]
 THETA = np.array([1e-2, 1.0, 30.0])[:, None]

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from ptft.interactive import SliderPlot
+from ptft.companion.interactive import SliderPlot
 
 OPTIONS = {
     "values": ["-1", "0", "1"],

@@ -6,7 +6,7 @@ import nbformat
 import notebooks
 import pytest
 
-from ptft import ledger
+from ptft.companion import ledger
 
 CLAIM = ledger.Claim(part="theory", title="A theorem", status="reproduced")
 
@@ -62,7 +62,9 @@ def test_a_value_beside_the_papers(capsys):
 
 
 def test_records_survive_a_notebook(tmp_path):
-    code = "from ptft import ledger\nledger.record('a', 'x < y', measured=1e-9, bound=1e-8)"
+    code = (
+        "from ptft.companion import ledger\nledger.record('a', 'x < y', measured=1e-9, bound=1e-8)"
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbformat.write(notebooks.execute(notebook, tmp_path), tmp_path / "chapter.ipynb")
     assert ledger.records(tmp_path) == [ledger.Record("a", "x < y", "1e-09 ≤ 1e-08", "chapter")]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from ptft import Group, Prior, fixed_point
-from ptft.limits import basis_pursuit, basis_pursuit_transition, minimum_norm
+from ptft.theory.limits import basis_pursuit, basis_pursuit_transition, minimum_norm
 
 
 def sparse(rho, kind, size=1.0):

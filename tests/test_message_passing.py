@@ -9,6 +9,7 @@ from ptft import (
     Group,
     Prior,
     Task,
+    approximate_message_passing,
     fixed_point,
     implicit_bias,
     noisy_labels,
@@ -16,8 +17,8 @@ from ptft import (
     penalty_gradient,
     sample_inputs,
     sqrt_k,
+    state_evolution,
 )
-from ptft.message_passing import approximate_message_passing, state_evolution
 
 TASK = Task(rho_pt=0.1, rho_ft=0.1, overlap=0.5)
 

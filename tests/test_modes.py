@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ptft.balanced import balanced_network
-from ptft.deep_linear import learn
-from ptft.modes import aligned_mode, mode_time
+from ptft.balanced import aligned_mode, balanced_network, learn, mode_time
 
 TIMES = np.array([0.0, 1e-6, 0.01, 1.0, 10.0, 1e3, 1e6])
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ptft import Initialization, Task, denoise, learning_curve
-from ptft.monte_carlo import Settings, denoise_newton, monte_carlo_curve
+from ptft.theory.monte_carlo import Settings, denoise_newton, monte_carlo_curve
 
 TASK = Task(0.1, 0.1, 0.0)
 LAZY = Initialization(1.0, 0.0, 0.0)

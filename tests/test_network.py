@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 import ptft
 from ptft import Initialization, Prior, Task, Weights
-from ptft.tasks import TaskGroup
+from ptft.model.tasks import TaskGroup
 
 NAMES = ("w_plus", "w_minus", "v_plus", "v_minus")
 HUGE = 1e300

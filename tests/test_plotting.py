@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
 
 import ptft
-from ptft import plotting
+from ptft.companion import plotting
 
 mpl.use("agg")
 SHOWN = {"half": ptft.Task(0.4, 0.4, 0.5), "nested": ptft.Task(0.4, 0.2, 1.0)}

@@ -27,6 +27,6 @@ import sys
 for name in ("torch", "torchvision", "sympy", "matplotlib", "pandas", "joblib", "IPython"):
     sys.modules[name] = None
 import ptft
-import ptft.ledger
+import ptft.companion.ledger
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -9,7 +9,8 @@ import reference
 import robustness
 
 import ptft
-from ptft import REGIMES, Group, Initialization, Prior, Task, fixed_point, learning_curve, replica
+from ptft import REGIMES, Group, Initialization, Prior, Task, fixed_point, learning_curve
+from ptft.theory import replica
 
 GAUSSIAN = Task(0.1, 0.1, 0.7)
 SIGNS = Task(0.1, 0.1, 0.7, prior="signs")

@@ -17,7 +17,7 @@ import torch
 from tiny_vision import colours, plan, tiny
 
 import ptft.vision
-from ptft.__main__ import main
+from ptft.command import main
 from ptft.vision import command, experiment, model, results, training
 from ptft.vision import plan as plans
 from ptft.vision.experiment import Study
@@ -413,7 +413,7 @@ def test_run_and_table(tmp_path, capsys, tiny_preset):
 def test_changes_to_a_preset():
     options = "vision x --preset small --gamma 0.5 --kappa 2 --samples 20 50 --splits 2 --pairs 3"
     words = [*options.split(), "--fine-tuning", "loss=1e-4", "max_epochs=7", "--no-norm"]
-    from ptft.__main__ import _parser
+    from ptft.command import _parser
 
     found = command._plan(_parser().parse_args(words))
     assert found.settings == one_at_a_time(gamma=(0.5,), kappa=(2.0,))
@@ -454,7 +454,7 @@ def test_help_needs_no_torch():
 import sys
 for name in ("torch", "torchvision", "matplotlib", "pandas", "joblib", "PIL"):
     sys.modules[name] = None
-from ptft.__main__ import main
+from ptft.command import main
 assert main(["vision", "x"]) == 2
 main(["vision", "--help"])
 """

@@ -1,7 +1,7 @@
 """Sphinx extension: read the package's docstrings as they are written, and link its short names.
 
 The docstrings write formulas as plain text, where `|z|` is a magnitude and not a substitution. And
-they, like the chapters, say `ptft.Task` for what is defined in `ptft.tasks`.
+they, like the chapters, say `ptft.Task` for what is defined in `ptft.model.tasks`.
 """
 
 import re

@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import ptft
-from ptft.plotting import REGIME_COLORS, use_style
+from ptft.companion.plotting import REGIME_COLORS, use_style
 
 # What fine-tuning needs, of what pretraining learned; and the largest alpha to show.
 TASKS = {

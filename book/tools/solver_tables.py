@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 
 import ptft
-from ptft import provenance
-from ptft.channel import half_lines, moments
-from ptft.monte_carlo import Settings, monte_carlo_curve
+from ptft.sweeps import provenance
+from ptft.theory.channel import half_lines, moments
+from ptft.theory.monte_carlo import Settings, monte_carlo_curve
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FIG_3 = np.linspace(0.01, 0.5, 11)[::2]  # of the sample sizes of the paper's simulations
@@ -63,7 +63,7 @@ def _damp(network, overlap, rho_ft):
 def _continuation(groups, alphas, settings):
     """Return (error, residual, iterations) at each alpha, each started from the one before."""
     lines, rows = half_lines(groups), []
-    state = np.full(2, 1.0 / alphas[0])  # s^2 and theta, as in `ptft.monte_carlo`
+    state = np.full(2, 1.0 / alphas[0])  # s^2 and theta, as in `ptft.theory.monte_carlo`
     for alpha in alphas:
         for iteration in range(1, settings.max_iterations + 1):
             m = moments(lines, state[:1], state[1:])

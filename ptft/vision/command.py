@@ -159,7 +159,7 @@ def add_table(parser):
 
 def _table(options):
     _check_torch()
-    from .. import provenance
+    from ..sweeps import provenance
     from . import results
 
     facts = results.made(options.folder)

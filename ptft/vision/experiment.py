@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from .. import provenance, storage
-from ..experiments import shard
+from ..sweeps import provenance, storage
+from ..sweeps.experiments import shard
 from . import model as networks
 from . import representation
 from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .. import provenance, storage
+from ..sweeps import provenance, storage
 from .experiment import ending
 from .model import STAGES
 from .representation import STATISTICS

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .. import errors, storage
+from .. import errors
+from ..sweeps import storage
 
 __all__ = ["Fit", "Recipe", "batches", "load", "normalised", "save", "train"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import errors
+from .. import errors
 from .replica import penalised_groups
 
 __all__ = ["Branch", "MonteCarloCurve", "Settings", "monte_carlo_curve"]

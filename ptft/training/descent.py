@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from . import errors
-from .errors import ConvergenceError
-from .network import Weights
+from .. import errors
+from ..errors import ConvergenceError
+from ..model.network import Weights
 
 __all__ = ["Descent", "gradient_descent"]
 

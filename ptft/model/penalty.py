@@ -8,7 +8,7 @@ written in the dual coordinate u = asinh(2 z / sqrt(k)) = 2 q_k'(z), in which no
 
 import numpy as np
 
-from . import errors
+from .. import errors
 
 __all__ = [
     "denoise",

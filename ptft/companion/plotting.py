@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from .regimes import REGIMES, l_order, pretraining_dependence
+from ..model.regimes import REGIMES, l_order, pretraining_dependence
 
 __all__ = [
     "BASELINE",

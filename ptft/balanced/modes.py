@@ -7,7 +7,7 @@ exponential where |balance| is large. `balance` is W2^T W2 - W1 W1^T, as in `ptf
 
 import numpy as np
 
-from . import errors
+from .. import errors
 
 __all__ = ["aligned_mode", "mode_time"]
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import errors
+from .. import errors
+from ..model.penalty import dual
 from .implicit_bias import implicit_bias
-from .penalty import dual
 
 __all__ = ["ImplicitBiases", "implicit_biases"]
 

@@ -17,12 +17,12 @@ import warnings
 from dataclasses import dataclass, fields
 
 import numpy as np
-import scipy.integrate
-import scipy.linalg
+import scipy
 
-from . import errors
-from .errors import ConvergenceError
-from .network import Weights, conserved_quantities, initial_weights
+from .. import errors
+from ..errors import ConvergenceError
+from ..model.network import Weights, conserved_quantities, initial_weights
+from .problem import checked_data, well_conditioned
 
 __all__ = ["Flow", "fine_tune", "pretrain"]
 
@@ -169,28 +169,6 @@ def fine_tune(
     return _flow(run, basis / unit, run.solver.t / unit**2, tolerance)
 
 
-def checked_data(X, y):
-    """Return X and y as finite float64 arrays of matching shapes, or raise a ValueError."""
-    X, y = errors.real("X", X), errors.real("y", y)
-    if np.ndim(X) != 2 or not X.size:
-        raise ValueError(f"X must be a non-empty array (n_samples, n_dims), got {np.shape(X)}")
-    if np.shape(y) != X.shape[:1]:
-        raise ValueError(
-            f"y must have shape {X.shape[:1]}, one label a row of X, got {np.shape(y)}"
-        )
-    return X, y
-
-
-def checked_scale(sqrt_k, n_dims):
-    """Return sqrt_k as a positive array of shape (n_dims,), or raise a ValueError."""
-    sqrt_k = errors.positive("sqrt_k", sqrt_k)
-    if np.shape(sqrt_k) not in ((), (1,), (n_dims,)):
-        raise ValueError(
-            f"sqrt_k must be a number or of shape ({n_dims},), got shape {np.shape(sqrt_k)}"
-        )
-    return np.broadcast_to(sqrt_k, (n_dims,))
-
-
 def _checked_times(times):
     times = np.atleast_1d(errors.real("times", times, 0.0))
     if times.ndim != 1 or np.any(np.diff(times) < 0.0):
@@ -222,14 +200,6 @@ def _compress(X, y):
     keep = singular > max(X.shape) * np.finfo(float).eps * singular[0]
     basis = left[:, keep]
     return basis, singular[keep, None] * right[keep], basis.T @ y
-
-
-def well_conditioned(rows):
-    """Return whether rows rows^T has a condition number below 1e6."""
-    gram = rows @ rows.T
-    norm = np.abs(gram).sum(axis=0).max()
-    factor, info = scipy.linalg.lapack.dpotrf(gram.T, overwrite_a=True)
-    return info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] > 1e-6
 
 
 def _scale_and_offset(start):

@@ -20,10 +20,13 @@ from scipy import stats
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from . import errors, network, provenance, replica, storage, tasks
-from .batch import implicit_biases
-from .channel import Group
-from .penalty import sqrt_k, sqrt_k_single_task
+from .. import errors
+from ..model import network, tasks
+from ..model.penalty import sqrt_k, sqrt_k_single_task
+from ..theory import replica
+from ..theory.channel import Group
+from ..training.many import implicit_biases
+from . import provenance, storage
 
 __all__ = [
     "EXPERIMENTS",
@@ -44,7 +47,12 @@ __all__ = [
 ]
 
 _SALT = 20602062  # separates these random streams from others with the same small seeds
-_CODE = ("batch", "network", "penalty", "tasks")  # modules that decide a job's numbers
+_CODE = (
+    "training/many",
+    "model/network",
+    "model/penalty",
+    "model/tasks",
+)  # modules that decide a job's numbers
 
 
 @dataclass(frozen=True, order=True)
@@ -256,7 +264,7 @@ def code_version():
     """Return a digest of the modules that decide a job's numbers."""
     digest = hashlib.sha256(inspect.getsource(run_job).encode())
     for name in _CODE:
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+        digest.update((Path(__file__).parents[1] / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]
 
 

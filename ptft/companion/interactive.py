@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from . import errors
+from .. import errors
 
 __all__ = ["SliderPlot"]
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import scipy.linalg
+import scipy
 
-from . import errors
-from .balanced import Network, checked_matrix, layer_scales
+from .. import errors
+from .network import Network, checked_matrix, layer_scales
 
 __all__ = ["Trajectory", "converged_grams", "kernel_movement", "learn", "tangent_kernel"]
 
@@ -135,9 +135,9 @@ def learn(network, target, times, *, balance=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from ptft import balanced, deep_linear
+    >>> from ptft import balanced
     >>> network = balanced.balanced_network((3, 3, 3), balance=1.0, seed=0)
-    >>> path = deep_linear.learn(network, np.diag([3.0, 2.0, 1.0]), times=[0.0, 1.0, 1e6])
+    >>> path = balanced.learn(network, np.diag([3.0, 2.0, 1.0]), times=[0.0, 1.0, 1e6])
     >>> path.status, bool(path.loss[-1] < 1e-25)
     ('learns the target', True)
     """

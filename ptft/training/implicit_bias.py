@@ -17,14 +17,13 @@ The Cholesky factor of one step preconditions conjugate gradients in the next: f
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
-import scipy.optimize
+import scipy
 
-from . import errors
-from .dynamics import checked_data, checked_scale, well_conditioned
-from .errors import ConvergenceError
+from .. import errors
+from ..errors import ConvergenceError
+from ..model.penalty import penalty, penalty_gradient
 from .message_passing import Messages, approximate_message_passing
-from .penalty import penalty, penalty_gradient
+from .problem import checked_data, checked_scale, well_conditioned
 
 __all__ = ["ImplicitBias", "implicit_bias"]
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import errors
+from .. import errors
 from .network import Initialization
 from .penalty import dual, sqrt_k
 

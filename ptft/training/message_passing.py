@@ -1,4 +1,4 @@
-"""Approximate message passing with the q_k denoiser, and its state evolution.
+"""Approximate message passing with the q_k denoiser.
 
 It minimises equation (15). For inputs with independent entries of variance 1 / n_dims, a column of
 X has squared norm alpha, and the iteration is::
@@ -9,28 +9,27 @@ X has squared norm alpha, and the iteration is::
 
 where `mean slope` averages d x_hat / d h over the coordinates. h behaves as the teacher plus
 Gaussian noise of variance s^2 = ||z||^2 / (n_samples alpha), so beta's error follows from a
-recursion for s^2 alone, state evolution. theta is chosen in each step such that equation (20),
+recursion for s^2 alone, `ptft.state_evolution`. In each step theta is such that equation (20),
 
     mean slope + ridge / theta = alpha,
 
 holds. At a fixed point z (ridge / (theta alpha)) = y - X beta and q_k'(beta) = X^T nu with
-nu = z / (theta alpha): the minimiser of (15), and for ridge = 0 that of (11). State evolution's
-fixed point solves (19) and (20) of the replica theory.
+nu = z / (theta alpha): the minimiser of (15), and for ridge = 0 that of (11).
 
-Message passing and state evolution: Donoho, Maleki and Montanari, PNAS 106 (2009) 18914.
+Message passing: Donoho, Maleki and Montanari, PNAS 106 (2009) 18914.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import errors
-from .channel import Group, half_lines, moments
-from .dynamics import checked_data, checked_scale
-from .errors import ConvergenceError
-from .penalty import dual_denoiser
+from .. import errors
+from ..errors import ConvergenceError
+from ..model.penalty import dual_denoiser
+from ..theory.state_evolution import check_sample_size, solve_theta
+from .problem import checked_data, checked_scale
 
-__all__ = ["MessagePassing", "StateEvolution", "approximate_message_passing", "state_evolution"]
+__all__ = ["MessagePassing", "approximate_message_passing"]
 
 _DIVERGED = 1e8  # residual at which the iteration is given up
 
@@ -64,23 +63,6 @@ class MessagePassing:
     residual: np.ndarray
     error: np.ndarray | None
     status: str
-
-
-@dataclass(frozen=True)
-class StateEvolution:
-    """Error, effective noise and regularisation of each iteration; arrays of shape (n_iterations,).
-
-    Parameters
-    ----------
-    s2, theta : array
-        Variance of the noise in h, and the theta chosen for it.
-    error : array
-        E[(x_hat - x)^2] after the iteration.
-    """
-
-    s2: np.ndarray
-    theta: np.ndarray
-    error: np.ndarray
 
 
 def approximate_message_passing(
@@ -128,7 +110,7 @@ def approximate_message_passing(
     max_iterations = int(errors.number("max_iterations", max_iterations, 1))
     if teacher is not None and np.shape(teacher) != X.shape[1:]:
         raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
-    _check_sample_size(X.shape[0] / X.shape[1], ridge)
+    check_sample_size(X.shape[0] / X.shape[1], ridge)
     messages = Messages(X, y, sqrt_k, ridge)
     rows = []
     for _ in range(max_iterations):
@@ -138,14 +120,6 @@ def approximate_message_passing(
         if messages.residual <= tolerance or not messages.residual < _DIVERGED:
             break
     return _finished(messages, np.array(rows).reshape(-1, 4), teacher is not None, tolerance)
-
-
-def _check_sample_size(alpha, ridge):
-    if alpha >= 1.0 and not ridge:
-        raise ValueError(
-            "n_samples must be less than n_dims without ridge (the samples alone determine beta "
-            f"otherwise), got alpha = {alpha:g}"
-        )
 
 
 class Messages:
@@ -202,43 +176,6 @@ class Messages:
         )
 
 
-def solve_theta(slope, alpha, ridge, theta, accuracy=1e-14):
-    """Solve mean slope + ridge / theta = alpha, whose left side falls with theta.
-
-    Parameters
-    ----------
-    slope : callable
-        Returns the mean slope, 1 minus it, and its derivative, at theta.
-    alpha, ridge : float
-    theta : float
-        Where Newton's method in log(theta) starts.
-    accuracy : float
-        Relative, of the equation.
-    """
-    x, low, high = np.log(theta), -np.inf, np.inf
-    for _ in range(200):
-        theta = np.exp(x)
-        value, gap, derivative = slope(theta)
-        # Without ridge, the difference of log odds: nearly linear in x at both ends.
-        f = np.log((value + ridge / theta) / alpha)
-        df = (theta * derivative - ridge / theta) / (value + ridge / theta)
-        if not ridge:
-            f -= np.log(gap / (1.0 - alpha))
-            df += theta * derivative / gap
-        if abs(f) <= accuracy:
-            break
-        low, high = (x, high) if f > 0.0 else (low, x)
-        x = _confined(x - np.clip(f / df, -5.0, 5.0), low, high)
-        if x in (low, high):
-            break
-    return theta
-
-
-def _confined(x, low, high):
-    """Return x, or the middle of the interval where x is outside."""
-    return x if low < x < high else (low + high) / 2.0
-
-
 def _finished(messages, rows, has_error, tolerance):
     """Return the `MessagePassing`, or raise if it has not converged."""
     s2, theta, residual, error = rows.T
@@ -259,62 +196,3 @@ def _finished(messages, rows, has_error, tolerance):
     if not converged:
         raise ConvergenceError(f"{status}; tolerance {tolerance:g}", result)
     return result
-
-
-def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
-    """Predict the iterates of approximate message passing in the limit of many dimensions.
-
-    Parameters
-    ----------
-    groups : list of Group
-        Coordinates with 0 < sqrt_k < inf, as from `penalised_groups`.
-    alpha : float
-        Samples per dimension; larger than 0, and less than 1 without ridge.
-    noise : float
-        Variance of the label noise; at least 0.
-    ridge : float
-        gamma_ext; at least 0.
-    n_iterations : int
-        At least 1.
-
-    Returns
-    -------
-    StateEvolution
-
-    Raises
-    ------
-    ValueError
-        For an argument outside its range.
-    """
-    groups = _checked_groups(groups)
-    alpha = errors.number("alpha", alpha, 0.0, open_low=True)
-    noise, ridge = errors.number("noise", noise, 0.0), errors.number("ridge", ridge, 0.0)
-    n_iterations = int(errors.number("n_iterations", n_iterations, 1))
-    _check_sample_size(alpha, ridge)
-    error = sum(group.probability * group.prior.second_moment for group in groups)
-    theta = max(group.sqrt_k for group in groups) + np.sqrt((noise + error) / alpha)
-    rows, lines = [], half_lines(groups)
-    for _ in range(n_iterations):
-        s2 = (noise + error) / alpha
-        theta = _theta_of(lines, s2, alpha, ridge, theta)
-        error = moments(lines, np.array([s2]), np.array([theta])).error[0]
-        rows.append((s2, theta, error))
-    return StateEvolution(*np.array(rows).T)
-
-
-def _checked_groups(groups):
-    groups = [Group(*group) for group in groups]
-    for group in groups:
-        errors.positive("sqrt_k", group.sqrt_k)
-    total = sum(group.probability for group in groups)
-    if not abs(total - 1.0) < 1e-9:
-        raise ValueError(f"the groups' probabilities must sum to 1, got {total!r}")
-    return groups
-
-
-def _theta_of(lines, s2, alpha, ridge, start):
-    def slope(theta):
-        m = moments(lines, np.array([s2]), np.array([theta]))
-        return m.slope[0], m.gap[0], m.slope_theta[0]
-
-    return solve_theta(slope, alpha, ridge, start)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import errors
+from .. import errors
 
 __all__ = ["Prior", "Task", "TaskGroup", "noisy_labels", "sample_inputs"]
 

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import errors, limits
+from .. import errors
+from ..model.penalty import sqrt_k
+from ..model.tasks import Prior
+from . import limits
 from .channel import FINE, STANDARD, Group, half_lines, moments
-from .penalty import sqrt_k
-from .tasks import Prior
 
 __all__ = ["LearningCurve", "fixed_point", "learning_curve", "penalised_groups"]
 

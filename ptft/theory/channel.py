@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .penalty import dual_denoiser
-from .tasks import Prior
+from ..model.penalty import dual_denoiser
+from ..model.tasks import Prior
 
 __all__ = ["FINE", "STANDARD", "Group", "Moments", "Rule", "half_lines", "moments"]
 

@@ -21,7 +21,7 @@ from ptft import (
     sample_inputs,
     sqrt_k,
 )
-from ptft.descent import gradient_descent
+from ptft.training.descent import gradient_descent
 
 SETTINGS = [
     (1e-3, 0.0, 0.0),

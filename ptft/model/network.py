@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from . import errors
+from .. import errors
 from .penalty import dual
 
 __all__ = [

@@ -24,7 +24,7 @@ def facts(*packages):
     -------
     dict of str to str
     """
-    from . import __version__
+    from .. import __version__
 
     commit = output("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
     versions = [f"python {platform.python_version()}"]

@@ -7,10 +7,9 @@ Montanari (2009), with their phase transition between exact recovery and error.
 """
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
-from scipy.special import erfcx, log_ndtr, ndtr
+import scipy
 
-from . import errors
+from .. import errors
 
 __all__ = ["basis_pursuit", "basis_pursuit_transition", "minimum_norm"]
 
@@ -57,7 +56,7 @@ def basis_pursuit_transition(rho):
         2009), which is the Donoho-Tanner transition.
     """
     rho = errors.number("rho", rho, 0.0, 1.0, open_low=True, open_high=True)
-    result = minimize_scalar(
+    result = scipy.optimize.minimize_scalar(
         lambda nu: rho * (1.0 + nu * nu) + (1.0 - rho) * _null_risk(nu),
         bounds=(0.0, 40.0),
         method="bounded",
@@ -69,7 +68,7 @@ def basis_pursuit_transition(rho):
 def _null_risk(nu):
     """Return E[soft(V, nu)^2] of standard normal V."""
     tail = np.exp(-0.5 * nu * nu) / np.sqrt(2.0 * np.pi)
-    mills = np.sqrt(np.pi / 2.0) * erfcx(nu / np.sqrt(2.0))
+    mills = np.sqrt(np.pi / 2.0) * scipy.special.erfcx(nu / np.sqrt(2.0))
     return 2.0 * tail * ((1.0 + nu * nu) * mills - nu)
 
 
@@ -109,7 +108,7 @@ def basis_pursuit(groups, alpha, noise=0.0, n_nodes=64):
         if low == _SMALLEST:  # alpha is the transition, to rounding
             return 0.0, 0.0
         low, step = max(low - step, _SMALLEST), 2.0 * step
-    s = np.exp(brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
+    s = np.exp(scipy.optimize.brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
     return float(s * s * channel.error(channel.threshold(alpha, s), s)), float(s * s)
 
 
@@ -170,13 +169,13 @@ class _SoftThreshold:
 
         def excess(log_nu):
             nu = np.exp(log_nu)
-            above = log_ndtr(-self._tails(nu, s)) + np.log(self.share)
+            above = scipy.special.log_ndtr(-self._tails(nu, s)) + np.log(self.share)
             return _log_sum_exp(above) - _log_sum_exp(self._below(nu, s)[1]) - odds
 
         high = 0.0
         while excess(high) > 0.0:
             high += 1.0
-        return np.exp(brentq(excess, -60.0, high, xtol=1e-14, rtol=1e-14))
+        return np.exp(scipy.optimize.brentq(excess, -60.0, high, xtol=1e-14, rtol=1e-14))
 
     def error(self, nu, s):
         """Return E[(x_hat - x)^2] / s^2.
@@ -190,7 +189,11 @@ class _SoftThreshold:
         a, size = self._tails(nu, s), s / np.sqrt(tau2)
         density = np.exp(-0.5 * a * a) / np.sqrt(2.0 * np.pi)
         # The integral of (size t - nu)^2 over the normal density from a to infinity
-        above = size**2 * (a * density + ndtr(-a)) - 2.0 * size * nu * density + nu**2 * ndtr(-a)
+        above = (
+            size**2 * (a * density + scipy.special.ndtr(-a))
+            - 2.0 * size * nu * density
+            + nu**2 * scipy.special.ndtr(-a)
+        )
         return self.share @ (w + above.sum(axis=0)) + (np.exp(log_mass) * missed**2).sum()
 
     def excess(self, alpha, s, noise):

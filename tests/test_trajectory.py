@@ -9,8 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate
 
-from ptft.balanced import Network, balanced_network, correlation, semantic_tree, whiten
-from ptft.deep_linear import converged_grams, kernel_movement, learn, tangent_kernel
+from ptft.balanced import (
+    Network,
+    balanced_network,
+    converged_grams,
+    correlation,
+    kernel_movement,
+    learn,
+    semantic_tree,
+    tangent_kernel,
+    whiten,
+)
 
 BALANCES = (-5.0, -1.0, 0.0, 1.0, 5.0)
 SHAPES = {

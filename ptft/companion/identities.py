@@ -2,19 +2,20 @@
 
 Every function but `potential` evaluates two sides of one identity, at all the points given, and
 returns the largest relative deviation between them. The two sides share as little code as
-possible: expectations here come from the trapezoidal rule in z, not from `ptft.channel`'s panels,
-and the limits from closed forms. The tests bound these numbers; the chapters show them.
+possible: expectations here come from the trapezoidal rule in z, not from the panels of
+`theory.channel`, and the limits from closed forms. The tests bound these numbers; the chapters show
+them.
 """
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import erfcx, log_ndtr, ndtr
 
-from . import limits
-from .channel import Group, half_lines, moments
-from .penalty import denoise, denoiser_slope, penalty, penalty_curvature, penalty_gradient
-from .replica import fixed_point
-from .tasks import Prior, Task
+from ..model.penalty import denoise, denoiser_slope, penalty, penalty_curvature, penalty_gradient
+from ..model.tasks import Prior, Task
+from ..theory import limits
+from ..theory.channel import Group, half_lines, moments
+from ..theory.replica import fixed_point
 
 __all__ = [
     "basis_pursuit_limit",
@@ -201,7 +202,7 @@ def stein_lemma(x, s, theta, sqrt_k):
 
 
 def channel_moments(groups, s2, theta):
-    """Compare `ptft.channel`'s E[(x_hat - x)^2] and E[x_hat'] with a second rule and formula.
+    """Compare `theory.channel`'s E[(x_hat - x)^2] and E[x_hat'] with a second rule and formula.
 
     By Stein's lemma E[(x_hat - x)^2] = E[(x_hat - z)^2] + s^2 (2 E[x_hat'] - 1), without x.
 

@@ -1,0 +1,38 @@
+"""The problem that flow, solver and message passing share: inputs, labels, penalties."""
+
+import numpy as np
+import scipy
+
+from .. import errors
+
+__all__ = ["checked_data", "checked_scale", "well_conditioned"]
+
+
+def checked_data(X, y):
+    """Return X and y as finite float64 arrays of matching shapes, or raise a ValueError."""
+    X, y = errors.real("X", X), errors.real("y", y)
+    if np.ndim(X) != 2 or not X.size:
+        raise ValueError(f"X must be a non-empty array (n_samples, n_dims), got {np.shape(X)}")
+    if np.shape(y) != X.shape[:1]:
+        raise ValueError(
+            f"y must have shape {X.shape[:1]}, one label a row of X, got {np.shape(y)}"
+        )
+    return X, y
+
+
+def checked_scale(sqrt_k, n_dims):
+    """Return sqrt_k as a positive array of shape (n_dims,), or raise a ValueError."""
+    sqrt_k = errors.positive("sqrt_k", sqrt_k)
+    if np.shape(sqrt_k) not in ((), (1,), (n_dims,)):
+        raise ValueError(
+            f"sqrt_k must be a number or of shape ({n_dims},), got shape {np.shape(sqrt_k)}"
+        )
+    return np.broadcast_to(sqrt_k, (n_dims,))
+
+
+def well_conditioned(rows):
+    """Return whether rows rows^T has a condition number below 1e6."""
+    gram = rows @ rows.T
+    norm = np.abs(gram).sum(axis=0).max()
+    factor, info = scipy.linalg.lapack.dpotrf(gram.T, overwrite_a=True)
+    return info == 0 and scipy.linalg.lapack.dpocon(factor, norm)[0] > 1e-6
