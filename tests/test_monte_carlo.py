@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from ptft import Initialization, Task, denoise, learning_curve
-from ptft.theory.monte_carlo import Settings, denoise_newton, monte_carlo_curve
+from ptft.theory.monte_carlo import MonteCarloSettings, denoise_newton, monte_carlo_curve
 
 TASK = Task(0.1, 0.1, 0.0)
 LAZY = Initialization(1.0, 0.0, 0.0)
 BASELINE = Initialization(1e-3, 0.0, 0.0)
 RICH = Initialization(1e-3, -1.0, 1e-6)  # k = 1e-24
-QUICK = Settings(n_samples=2000, max_standard_error=1.0)
+QUICK = MonteCarloSettings(n_samples=2000, max_standard_error=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,9 @@ def test_branches_that_stop_apart_are_flagged():
 
 
 def test_a_noisy_estimate_is_flagged():
-    run = monte_carlo_curve(TASK, LAZY, [0.1], settings=Settings(n_samples=100, n_batches=10))
+    run = monte_carlo_curve(
+        TASK, LAZY, [0.1], settings=MonteCarloSettings(n_samples=100, n_batches=10)
+    )
     assert run.noisy.all()
     assert not (run.unconverged | run.mismatched).any()
     expected = 10.0 * np.log10(np.e) * run.standard_error / run.error
@@ -98,7 +100,7 @@ def test_a_noisy_estimate_is_flagged():
 
 
 def test_states_stay_above_the_floor():
-    settings = Settings(n_samples=200, floor=1e-3)
+    settings = MonteCarloSettings(n_samples=200, floor=1e-3)
     run = monte_carlo_curve(TASK, BASELINE, [1.5, 2.0], settings=settings)
     for branch in (run.forward, run.backward):
         assert branch.s2.min() >= 1e-3
@@ -147,4 +149,4 @@ def test_bad_input(arguments, message):
 def test_bad_settings(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=name):
-        Settings(**setting)
+        MonteCarloSettings(**setting)

@@ -20,7 +20,7 @@ import pandas as pd
 import ptft
 from ptft.sweeps import provenance
 from ptft.theory.channel import half_lines, moments
-from ptft.theory.monte_carlo import Settings, monte_carlo_curve
+from ptft.theory.monte_carlo import MonteCarloSettings, monte_carlo_curve
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 FIG_3 = np.linspace(0.01, 0.5, 11)[::2]  # of the sample sizes of the paper's simulations
@@ -47,7 +47,7 @@ def damped_figure_3():
     """Run the paper's iteration on Figure 3's curves, with exact expectations for samples."""
     table = pd.concat([_damp(*curve) for curve in figure_3_curves()])
     used = ("damping", "tolerance", "max_iterations", "ridge")
-    return table, repr({name: getattr(Settings(), name) for name in used})
+    return table, repr({name: getattr(MonteCarloSettings(), name) for name in used})
 
 
 def _damp(network, overlap, rho_ft):
@@ -55,7 +55,7 @@ def _damp(network, overlap, rho_ft):
     columns = network | {"overlap": overlap, "rho_ft": rho_ft, "alpha": FIG_3}
     fields = ("error", "residual", "iterations")
     for name, way in (("forward", 1), ("backward", -1)):
-        rows = np.array(_continuation(groups, FIG_3[::way], Settings()))[::way]
+        rows = np.array(_continuation(groups, FIG_3[::way], MonteCarloSettings()))[::way]
         columns |= {f"{name}_{field}": row for field, row in zip(fields, rows.T, strict=True)}
     return pd.DataFrame(columns)
 
@@ -78,12 +78,12 @@ def _continuation(groups, alphas, settings):
 
 def paper_regime_i():
     """Run the paper's solver densely around the transition of regime I."""
-    return _tabulate([((NETWORK | one, 0.0, 0.1), DENSE, Settings()) for one in REGIME_I])
+    return _tabulate([((NETWORK | one, 0.0, 0.1), DENSE, MonteCarloSettings()) for one in REGIME_I])
 
 
 def paper_seeds():
     """Run it on the baseline network with many seeds, and fewer samples."""
-    settings = [replace(Settings(), n_samples=10_000, seed=seed) for seed in range(1, 25)]
+    settings = [replace(MonteCarloSettings(), n_samples=10_000, seed=seed) for seed in range(1, 25)]
     return _tabulate([((NETWORK, 1.0, 0.1), FIG_3, one) for one in settings])
 
 

@@ -1,4 +1,4 @@
-"""The penalty q_k that fine-tuning minimises, and its denoiser (Theorem 4.1, equations (11)-(17)).
+"""The penalty q_k that fine-tuning minimises, and its denoiser (equations (12)-(14) and (17)).
 
 All functions take sqrt(k), not k, so that k may lie anywhere between 1e-60 and 1e60. They are
 written in the dual coordinate u = asinh(2 z / sqrt(k)) = 2 q_k'(z), in which nothing cancels:
@@ -88,6 +88,8 @@ def _checked(sqrt_k, **coefficient):
 
 def penalty(z, sqrt_k):
     """Return q_k(z), equation (13).
+
+    Its sum over all coefficients is Q_k, equation (12).
 
     Parameters
     ----------

@@ -48,7 +48,8 @@ def l_order(beta_ft, beta_pt, init):
     Parameters
     ----------
     beta_ft : float or array
-        Fine-tuned coefficients; at 0 the limit, 2, is returned.
+        Fine-tuned coefficients, zeta sqrt(k) / 2 with zeta of equation (22); at 0 the limit, 2, is
+        returned.
     beta_pt : float or array
         Coefficients learned in pretraining.
     init : Initialization
@@ -56,7 +57,7 @@ def l_order(beta_ft, beta_pt, init):
     Returns
     -------
     float or array
-        In [1, 2]: 1 for an l1-like (sparse) penalty, 2 for an l2-like one.
+        In [1, 2], inequality (27): 1 for an l1-like (sparse) penalty, 2 for an l2-like one.
     """
     return 1.0 / _dual_coordinates(beta_ft, beta_pt, init)[1]
 
@@ -94,7 +95,8 @@ def regime_weights(l_order, pretraining_dependence):
     Returns
     -------
     array, shape (..., 3)
-        Weights of I, II and III; they sum to 1. Proposition 5.1 says that none is negative.
+        Weights of I, II and III; they sum to 1. None is negative: inequalities (27) and (28),
+        Proposition 5.1.
     """
     l_order = errors.real("l_order", l_order)
     dependence = errors.real("pretraining_dependence", pretraining_dependence)

@@ -178,7 +178,7 @@ class Task:
         return Prior.signs(1.0 / np.sqrt(self.rho_ft))
 
     def groups(self):
-        """Return the groups of Definition C.1 that have a positive probability.
+        """Return the groups of Definition C.1, equation (29), that have a positive probability.
 
         Returns
         -------

@@ -1,21 +1,21 @@
 """The generalization error in high dimension (Section 4.2, Appendices C and E.2)."""
 
-from .channel import FINE, STANDARD, Group, Moments, Rule, moments
+from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .limits import basis_pursuit, basis_pursuit_transition, minimum_norm
-from .monte_carlo import Branch, MonteCarloCurve, Settings, monte_carlo_curve
+from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, monte_carlo_curve
 from .replica import LearningCurve, fixed_point, learning_curve, penalised_groups
 from .state_evolution import StateEvolution, state_evolution
 
 __all__ = [
     "FINE",
     "STANDARD",
-    "Branch",
     "Group",
     "LearningCurve",
     "Moments",
+    "MonteCarloBranch",
     "MonteCarloCurve",
-    "Rule",
-    "Settings",
+    "MonteCarloSettings",
+    "QuadratureRule",
     "StateEvolution",
     "basis_pursuit",
     "basis_pursuit_transition",

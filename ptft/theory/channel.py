@@ -20,11 +20,11 @@ import numpy as np
 from ..model.penalty import dual_denoiser
 from ..model.tasks import Prior
 
-__all__ = ["FINE", "STANDARD", "Group", "Moments", "Rule", "half_lines", "moments"]
+__all__ = ["FINE", "STANDARD", "Group", "Moments", "QuadratureRule", "half_lines", "moments"]
 
 
 class Group(NamedTuple):
-    """Coordinates that share a penalty and a teacher (Definition C.1).
+    """Coordinates that share a penalty and a teacher (Definition C.1, equation (29)).
 
     `probability` of a coordinate to belong to the group; `sqrt_k` of its penalty; `prior` of its
     teacher coefficients.
@@ -35,7 +35,7 @@ class Group(NamedTuple):
     prior: Prior
 
 
-class Rule(NamedTuple):
+class QuadratureRule(NamedTuple):
     """A quadrature rule: nodes a panel, and where panels end.
 
     `reach`: standard deviations of z that are integrated over. `kink`: half-width in u of the
@@ -53,8 +53,8 @@ class Rule(NamedTuple):
     cut: float
 
 
-STANDARD = Rule(n_nodes=32, reach=9.2, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
-FINE = Rule(n_nodes=45, reach=9.8, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
+STANDARD = QuadratureRule(n_nodes=32, reach=9.2, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
+FINE = QuadratureRule(n_nodes=45, reach=9.8, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
 
 
 class HalfLines(NamedTuple):
@@ -165,14 +165,14 @@ class Moments(NamedTuple):
 
 
 def moments(lines, s2, theta, rule=STANDARD):
-    """Return the expectations of equations (19) and (20), and their derivatives.
+    """Return the expectations in equations (18), (19) and (20), and their derivatives.
 
     Parameters
     ----------
     lines : HalfLines
     s2, theta : array, shape (n_points,)
         Effective noise and regularisation; larger than 0.
-    rule : Rule
+    rule : QuadratureRule
 
     Returns
     -------

@@ -16,7 +16,7 @@ import numpy as np
 from .. import errors
 from .replica import penalised_groups
 
-__all__ = ["Branch", "MonteCarloCurve", "Settings", "monte_carlo_curve"]
+__all__ = ["MonteCarloBranch", "MonteCarloCurve", "MonteCarloSettings", "monte_carlo_curve"]
 
 _NEWTON_STEPS = 100
 _NEWTON_TOLERANCE = 1e-12  # relative: the denoiser's values may be as small as sqrt(k)
@@ -24,7 +24,7 @@ _DECIBEL = 10.0 / np.log(10.0)
 
 
 @dataclass(frozen=True)
-class Settings:
+class MonteCarloSettings:
     """What the solver is run with; the defaults are the paper's (E.2.5), except as marked.
 
     Parameters
@@ -76,7 +76,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Branch:
+class MonteCarloBranch:
     """One continuation through the grid of alpha; arrays of shape (n_alpha,).
 
     Parameters
@@ -106,7 +106,7 @@ class MonteCarloCurve:
     Parameters
     ----------
     alpha : array, shape (n_alpha,)
-    forward, backward : Branch
+    forward, backward : MonteCarloBranch
         From small to large alpha, and from large to small.
     error, standard_error, standard_error_db, residual : array, shape (n_alpha,)
         Of the branch with the smaller error; `standard_error_db` is the standard error of
@@ -118,8 +118,8 @@ class MonteCarloCurve:
     """
 
     alpha: np.ndarray
-    forward: Branch
-    backward: Branch
+    forward: MonteCarloBranch
+    backward: MonteCarloBranch
     error: np.ndarray
     standard_error: np.ndarray
     standard_error_db: np.ndarray
@@ -191,7 +191,7 @@ class _Samples:
 
 
 def _iterate(samples, alpha, noise, state, settings):
-    """Run the damped iteration at one alpha; return one row of a `Branch`."""
+    """Run the damped iteration at one alpha; return one row of a `MonteCarloBranch`."""
     s2, theta = state
     for iteration in range(1, settings.max_iterations + 1):
         square, response = samples.outcomes(s2, theta)
@@ -233,7 +233,7 @@ def monte_carlo_curve(task, init, alpha, noise=0.0, settings=None):
         Samples per dimension; larger than 0, increasing.
     noise : float
         Label noise variance; at least 0.
-    settings : Settings, optional
+    settings : MonteCarloSettings, optional
         The paper's by default.
 
     Returns
@@ -246,7 +246,7 @@ def monte_carlo_curve(task, init, alpha, noise=0.0, settings=None):
     ValueError
         For an argument outside its range.
     """
-    settings = settings or Settings()
+    settings = settings or MonteCarloSettings()
     alpha = errors.vector("alpha", alpha, 0.0, open_low=True)
     if np.any(np.diff(alpha) <= 0.0):
         raise ValueError(f"alpha must be strictly increasing, got {alpha.tolist()}")
@@ -258,7 +258,7 @@ def monte_carlo_curve(task, init, alpha, noise=0.0, settings=None):
 
 
 def _branch(rows):
-    return Branch(*np.array(rows).T)
+    return MonteCarloBranch(*np.array(rows).T)
 
 
 def _report(alpha, forward, backward, settings):

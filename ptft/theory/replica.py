@@ -34,7 +34,7 @@ class LearningCurve:
     Parameters
     ----------
     alpha : array
-        Samples per dimension.
+        Samples per dimension, equation (7).
     error : array
         E_gen = E[(x_hat - x)^2], equation (6), per dimension.
     s2, theta : array

@@ -75,6 +75,8 @@ class ImplicitBias:
 def implicit_bias(X, y, sqrt_k, *, method="auto", tolerance=1e-10):
     """Return the coefficients that gradient flow finds: argmin Q_k(beta) with X beta = y.
 
+    Equation (11) of Theorem 4.1.
+
     Parameters
     ----------
     X : array, shape (n_samples, n_dims)

@@ -43,7 +43,7 @@ class ImplicitBiases:
 
 
 def implicit_biases(X, Y, sqrt_k, *, tolerance=1e-10, max_iterations=1000):
-    """Return argmin Q_k(beta) subject to X beta = y for several (y, k) and one X.
+    """Return argmin Q_k(beta) subject to X beta = y, equation (11), for several (y, k) and one X.
 
     Parameters
     ----------
