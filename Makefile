@@ -25,6 +25,12 @@ export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 # Kernels must not open the browser's or the debugger's side channels, nor warn about them.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
+# Nor may a reader's own settings change what cells print: kernels have a home of their own.
+KERNELS := $(CURDIR)/$(VENV)/home
+export IPYTHONDIR := $(KERNELS)/ipython
+export JUPYTER_CONFIG_DIR := $(KERNELS)/jupyter
+export MPLCONFIGDIR := $(KERNELS)/matplotlib
+unexport MATPLOTLIBRC PYTHONSTARTUP PYTHONWARNINGS
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test book check format refresh benchmark overview clean
@@ -39,6 +45,8 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(BIN)/pip install --extra-index-url $(TORCH_INDEX) $(shell grep -E '^torch' requirements.txt))
 	$(BIN)/pip install --requirement requirements.txt --editable .
+	mkdir -p $(KERNELS)
+	$(BIN)/python -c "import matplotlib.font_manager"  # else the first cells wait for its cache, and say so
 	touch $@
 
 test: $(READY)  ## run the unit tests, and every chapter against its reference outputs

@@ -1,5 +1,9 @@
 """The references of the chapters: written the same everywhere, and found out when stale."""
 
+import os
+import subprocess
+from pathlib import Path
+
 import nbformat
 import notebooks
 import pytest
@@ -148,3 +152,41 @@ def test_exit_status(monkeypatch, capsys):
     monkeypatch.setattr(notebooks, "check_all", lambda names: ["chapter.md has no reference"])
     assert notebooks.main(["check"]) == 1
     assert "chapter.md has no reference" in capsys.readouterr().err
+
+
+@pytest.fixture
+def leaky_home(tmp_path):
+    """A reader's home whose every setting would change what cells print."""
+    startup = tmp_path / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "00.py").write_text("import numpy; numpy.set_printoptions(precision=1); leak = 1")
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 77\n")
+    return tmp_path
+
+
+def make_environment(repository, **settings):
+    """Return the environment that `make` gives to what it runs."""
+    rule = "--eval=environment: ; @env -0"
+    command = ["make", "--silent", "--no-print-directory", rule, "environment"]
+    found = subprocess.run(command, cwd=repository, env=settings, capture_output=True, check=True)
+    return dict(line.split("=", 1) for line in found.stdout.decode().split("\0") if line)
+
+
+def test_a_readers_settings_do_not_reach_the_cells(repository, leaky_home, tmp_path, monkeypatch):
+    theirs = {"HOME": str(leaky_home), "PATH": os.environ["PATH"]}
+    theirs |= {"MATPLOTLIBRC": str(leaky_home), "MPLCONFIGDIR": "/proc/none"}
+    ours = make_environment(repository, **theirs)
+    assert "MATPLOTLIBRC" not in ours
+    homes = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "MPLCONFIGDIR")
+    assert all(Path(ours[name]).is_relative_to(repository / ".venv") for name in homes)
+    code = "import numpy, matplotlib\nprint(numpy.pi * numpy.ones(1), 'leak' in globals())\n"
+    code += "matplotlib.rcParams['lines.linewidth']"
+    for name in ("MATPLOTLIBRC", "PYTHONSTARTUP"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", *homes):
+        monkeypatch.setenv(name, ours[name])
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    (tmp_path / "book").mkdir()
+    printed, width = notebooks.execute(notebook, tmp_path / "book").cells[0].outputs
+    assert printed.text == "[3.14159265] False\n"
+    assert width.data["text/plain"] == "1.5"

@@ -102,3 +102,10 @@ def test_the_style_is_matplotlibs_defaults_but_for_the_book():
         plotting.use_style()
         assert plt.rcParams["figure.constrained_layout.use"]
         assert not plt.rcParams["axes.spines.top"]
+
+
+def test_the_style_sets_a_readers_settings_aside():
+    with plt.rc_context({"lines.markersize": 77.0, "figure.facecolor": "red"}):
+        plotting.use_style()
+        assert plt.rcParams["lines.markersize"] == plt.rcParamsDefault["lines.markersize"]
+        assert plt.rcParams["figure.facecolor"] == plt.rcParamsDefault["figure.facecolor"]

@@ -70,7 +70,11 @@ _TASK_STYLES = {
 
 
 def use_style():
-    """Set matplotlib's defaults for the book; call it once at the top of a chapter."""
+    """Set matplotlib's defaults for the book; call it once at the top of a chapter.
+
+    What a reader's matplotlibrc says is set aside, so that figures look the same everywhere.
+    """
+    plt.rcdefaults()
     plt.rcParams.update(
         {
             "figure.figsize": (6.4, 4.0),
