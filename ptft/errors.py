@@ -1,8 +1,12 @@
 """What goes wrong, said clearly: argument checks and the convergence error."""
 
+import sys
+
 import numpy as np
 
 __all__ = ["ConvergenceError"]
+
+_FLOAT32 = 1e-6  # relative: a few roundings in single precision
 
 
 class ConvergenceError(RuntimeError):
@@ -24,6 +28,8 @@ class ConvergenceError(RuntimeError):
 
 
 def _as_float(value):
+    if "numpy.ma" in sys.modules and np.ma.is_masked(value):
+        raise TypeError("masked entries have no value")
     array = np.asarray(value)
     if array.dtype.kind not in "biufO":  # numpy would read text and dates, and cut complex numbers
         raise TypeError(f"not real: {array.dtype}")
@@ -61,6 +67,41 @@ def number(name, value, *args, **kwargs):
     if np.ndim(result):
         raise ValueError(f"{name} must be a single number, got an array of shape {result.shape}")
     return float(result)
+
+
+def whole(name, value, low=1, high=np.inf):
+    """Return `value` as int if it is a whole number in [low, high], else raise a ValueError."""
+    if isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    result = number(name, value)
+    if result % 1.0 or not low <= result <= high:
+        upper = f" and at most {high:g}" if high < np.inf else ""
+        raise ValueError(f"{name} must be a whole number of at least {low}{upper}, got {value!r}")
+    return int(result)
+
+
+def share(name, value):
+    """Return a tolerance, or any other relative size, as float if it is in (0, 1), else raise."""
+    return number(name, value, 0.0, 1.0, open_low=True, open_high=True)
+
+
+def instance(name, value, kind):
+    """Return `value` if it is of a class, else raise a ValueError that names argument and class."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be of class {kind.__name__}, got {value!r}")
+    return value
+
+
+def shares(name, value):
+    """Return shares as float64 that sum to 1, or raise a ValueError.
+
+    They may be off by what rounding to float32 does, and are divided by their sum.
+    """
+    result = vector(name, value, 0.0, 1.0)
+    total = float(result.sum())
+    if abs(total - 1.0) > _FLOAT32:
+        raise ValueError(f"{name} must sum to 1, got {total!r}")
+    return result / total
 
 
 def vector(name, value, *args, **kwargs):

@@ -321,3 +321,12 @@ def test_descent_that_diverges():
 def test_descent_bad_arguments(change, message):
     with pytest.raises(ValueError, match=message):
         gradient_descent(**({"X": X, "y": Y, "weights": START} | change))
+
+
+def test_descent_takes_its_step_in_double_precision():
+    X, y, start = np.array([[1.0, 0.3]]), np.array([1.0]), initial_weights(Initialization(0.5, 0.1))
+    rate = 0.1  # not a number of single precision
+    with pytest.raises(ConvergenceError) as caught:
+        gradient_descent(X, y, start, learning_rate=rate, threshold=1e-30, max_epochs=1)
+    stepped = start.w_plus + start.v_plus * 2.0 * rate * X[0]
+    np.testing.assert_allclose(caught.value.partial.weights.w_plus, stepped, rtol=1e-15)

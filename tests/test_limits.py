@@ -228,7 +228,7 @@ GROUPS = sparse(0.1, "signs")
         (basis_pursuit, (GROUPS, 0.5, -1.0), r"noise must be .*got .*-1\.0"),
         (basis_pursuit, (GROUPS, 0.5, np.inf), "noise must be finite"),
         (basis_pursuit, (GROUPS[:1], 0.5), r"probabilities must sum to 1, got 0\.1"),
-        (basis_pursuit, ([], 0.5), "probabilities must sum to 1, got 0"),
+        (basis_pursuit, ([], 0.5), "groups must hold at least one Group"),
     ],
 )
 def test_bad_input(function, arguments, message):

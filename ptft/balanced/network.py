@@ -13,12 +13,13 @@ import numpy as np
 import scipy
 
 from .. import errors
+from ..values import Value
 
 __all__ = ["Network", "balanced_network", "checked_matrix", "layer_scales"]
 
 
-@dataclass(frozen=True)
-class Network:
+@dataclass(frozen=True, eq=False)
+class Network(Value):
     """A two-layer linear network, f(x) = w2 w1 x.
 
     Parameters

@@ -17,6 +17,7 @@ import numpy as np
 import scipy
 
 from .. import errors
+from ..values import Value
 from .network import Network, checked_matrix, layer_scales
 
 __all__ = ["Trajectory", "converged_grams", "kernel_movement", "learn", "tangent_kernel"]
@@ -25,8 +26,8 @@ _ROUNDING = 1e-13  # relative to the largest singular value of Q; smaller compon
 _NEARLY_SINGULAR = 1e-7
 
 
-@dataclass(frozen=True)
-class Trajectory:
+@dataclass(frozen=True, eq=False)
+class Trajectory(Value):
     """A network during learning, known up to rotations of its hidden units.
 
     Parameters
@@ -141,7 +142,7 @@ def learn(network, target, times, *, balance=None):
     >>> path.status, bool(path.loss[-1] < 1e-25)
     ('learns the target', True)
     """
-    n_in, _, n_out = network.shape
+    n_in, _, n_out = errors.instance("network", network, Network).shape
     target = checked_matrix("target", target, (n_out, n_in))
     times = errors.vector("times", times, 0.0)
     balance = _checked_balance(network, balance)

@@ -14,7 +14,7 @@ from scipy.special import erfcx, log_ndtr, ndtr
 from ..model.penalty import denoise, denoiser_slope, penalty, penalty_curvature, penalty_gradient
 from ..model.tasks import Prior, Task
 from ..theory import limits
-from ..theory.channel import Group, half_lines, moments
+from ..theory.channel import Group, checked_groups, half_lines, moments
 from ..theory.replica import fixed_point
 
 __all__ = [
@@ -178,7 +178,7 @@ def _trapezoid(mean, spread, theta):
 def _expectation(function, groups, s2, theta):
     """Return E[function(z, sqrt_k)] over groups, teachers and noise."""
     total = 0.0
-    for probability, sqrt_k, prior in groups:
+    for probability, sqrt_k, prior in checked_groups(groups):
         for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
             z, weights = _trapezoid(mean, np.sqrt(variance + s2), theta)
             total += probability * weight * (weights @ function(z, sqrt_k))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from .. import errors
+from ..values import Value, frozen
 from .penalty import dual
 
 __all__ = [
@@ -22,8 +23,8 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Initialization:
+@dataclass(frozen=True, eq=False)
+class Initialization(Value):
     """The three initialisation parameters of pretraining and fine-tuning.
 
     Numbers or arrays that broadcast together; arrays describe many networks at once.
@@ -63,11 +64,11 @@ class Initialization:
                 "both layers would be zero before fine-tuning, and the flow never leaves the origin"
             )
         for name, value in values.items():
-            object.__setattr__(self, name, float(value) if np.ndim(value) == 0 else value)
+            object.__setattr__(self, name, float(value) if np.ndim(value) == 0 else frozen(value))
 
 
-@dataclass(frozen=True)
-class Weights:
+@dataclass(frozen=True, eq=False)
+class Weights(Value):
     """The weights of both pathways; arrays of one shape, (..., n_dims).
 
     Parameters
@@ -82,6 +83,10 @@ class Weights:
     w_minus: np.ndarray
     v_plus: np.ndarray
     v_minus: np.ndarray
+
+    def __post_init__(self):
+        for name in (field.name for field in fields(self)):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     @property
     def beta(self):
@@ -101,6 +106,7 @@ def initial_weights(init):
     Weights
         Equal in both pathways, so that beta = 0; of the shape of `init`'s parameters.
     """
+    errors.instance("init", init, Initialization)
     w = np.sqrt(init.c_pt * (1.0 + init.lambda_pt) / 2.0)
     v = np.sqrt(init.c_pt * (1.0 - init.lambda_pt) / 2.0)
     return Weights(w, w, v, v)
@@ -123,6 +129,7 @@ def pretrained_weights(beta_pt, init):
     Weights
     """
     beta_pt = errors.real("beta_pt", beta_pt)
+    errors.instance("init", init, Initialization)
     errors.broadcast(beta_pt=beta_pt, c_pt=init.c_pt, lambda_pt=init.lambda_pt)
     start = initial_weights(init)
     growth = np.exp(dual(beta_pt, 2.0 * init.c_pt) / 2.0)  # e^s, beta / c may overflow
@@ -163,6 +170,7 @@ def rebalance(weights, gamma_ft):
 
 def _checked(weights):
     """Return the weights as float64 of shapes that fit together, or raise a ValueError."""
+    errors.instance("weights", weights, Weights)
     arrays = {f.name: errors.real(f.name, getattr(weights, f.name)) for f in fields(Weights)}
     errors.broadcast(**arrays)
     return Weights(**arrays)

@@ -44,7 +44,10 @@ def sqrt_k(beta_pt, init):
     ValueError
         For bad arguments, or if sqrt(k) falls outside [1e-300, 1e300].
     """
+    from .network import Initialization  # here, because it needs this module
+
     beta_pt = errors.real("beta_pt", beta_pt)
+    errors.instance("init", init, Initialization)
     errors.broadcast(
         beta_pt=beta_pt, c_pt=init.c_pt, lambda_pt=init.lambda_pt, gamma_ft=init.gamma_ft
     )

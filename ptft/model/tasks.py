@@ -34,16 +34,14 @@ class Prior:
 
     def __post_init__(self):
         fields = {
-            "weights": errors.vector("weights", self.weights, 0.0, 1.0, open_low=True),
+            "weights": errors.shares("weights", self.weights),
             "means": errors.vector("means", self.means, 0.0, 1e150),
             "variances": errors.vector("variances", self.variances, 0.0, 1e300),
         }
         sizes = {name: field.size for name, field in fields.items()}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"weights, means and variances must have equal length, got {sizes}")
-        total = float(fields["weights"].sum())
-        if abs(total - 1.0) > _ROUNDING:
-            raise ValueError(f"weights must sum to 1, got {total!r}")
+        errors.positive("weights", fields["weights"])
         for name, field in fields.items():
             object.__setattr__(self, name, tuple(field.tolist()))
 
@@ -84,7 +82,8 @@ class Prior:
         -------
         array, shape (size,)
         """
-        size = _count("size", size, low=0)
+        size = errors.whole("size", size, 0)
+        errors.instance("rng", rng, np.random.Generator)
         component = rng.choice(len(self.weights), size=size, p=self.weights)
         mean = np.asarray(self.means)[component] * rng.choice([-1.0, 1.0], size=size)
         return mean + np.sqrt(np.asarray(self.variances)[component]) * rng.standard_normal(size)
@@ -207,7 +206,8 @@ class Task:
         -------
         beta_pt, beta_ft : array, shape (n_dims,)
         """
-        n_dims = _count("n_dims", n_dims)
+        n_dims = errors.whole("n_dims", n_dims)
+        errors.instance("rng", rng, np.random.Generator)
         signs = rng.choice([-1.0, 1.0], size=n_dims)
         active_pt = rng.random(n_dims) < self.rho_pt
         active_ft = rng.random(n_dims) < np.where(active_pt, self.rho_shared, self.rho_new)
@@ -250,13 +250,6 @@ def _from_conditionals(rho_pt, rho_shared, rho_new):
     return {"rho_ft": rho_ft, "overlap": overlap, "rho_shared": rho_shared, "rho_new": rho_new}
 
 
-def _count(name, value, low=1):
-    count = errors.number(name, value, low)
-    if isinstance(value, bool) or count % 1.0:
-        raise ValueError(f"{name} must be an integer of at least {low}, got {value!r}")
-    return int(count)
-
-
 def sample_inputs(n_samples, n_dims, rng):
     """Draw inputs with independent N(0, 1 / n_dims) entries (Section 4.2).
 
@@ -269,7 +262,8 @@ def sample_inputs(n_samples, n_dims, rng):
     -------
     array, shape (n_samples, n_dims)
     """
-    n_samples, n_dims = _count("n_samples", n_samples), _count("n_dims", n_dims)
+    n_samples, n_dims = errors.whole("n_samples", n_samples), errors.whole("n_dims", n_dims)
+    errors.instance("rng", rng, np.random.Generator)
     return rng.standard_normal((n_samples, n_dims)) / np.sqrt(n_dims)
 
 
@@ -295,4 +289,5 @@ def noisy_labels(inputs, beta, noise, rng):
             f"got {np.shape(inputs)} and {beta.shape}"
         )
     noise = errors.number("noise", noise, 0.0)
+    errors.instance("rng", rng, np.random.Generator)
     return inputs @ beta + np.sqrt(noise) * rng.standard_normal(len(inputs))

@@ -154,13 +154,6 @@ EXPERIMENTS = _experiment_settings()
 """Settings of each of the paper's experiments, by name; "all" is their union."""
 
 
-def _count(name, value):
-    number = errors.number(name, value, 1)
-    if number % 1:
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-    return int(number)
-
-
 def settings(experiment):
     """Return the settings of an experiment by its name, or raise a ValueError."""
     if experiment not in EXPERIMENTS:
@@ -211,7 +204,7 @@ def jobs(n_dims=5000, alpha=None, n_seeds=14):
     """
     alpha = np.linspace(0.01, 0.5, 11) if alpha is None else alpha
     alpha = errors.vector("alpha", alpha, 0.0, 1.0, open_low=True, open_high=True)
-    n_dims, n_seeds = _count("n_dims", n_dims), _count("n_seeds", n_seeds)
+    n_dims, n_seeds = errors.whole("n_dims", n_dims), errors.whole("n_seeds", n_seeds)
     samples = [max(1, round(a * n_dims)) for a in alpha]
     return [Job(n_dims, n, seed) for seed in range(n_seeds) for n in samples]
 

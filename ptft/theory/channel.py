@@ -17,10 +17,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import errors
 from ..model.penalty import dual_denoiser
 from ..model.tasks import Prior
 
-__all__ = ["FINE", "STANDARD", "Group", "Moments", "QuadratureRule", "half_lines", "moments"]
+__all__ = [
+    "FINE",
+    "STANDARD",
+    "Group",
+    "Moments",
+    "QuadratureRule",
+    "checked_groups",
+    "half_lines",
+    "moments",
+]
 
 
 class Group(NamedTuple):
@@ -33,6 +43,40 @@ class Group(NamedTuple):
     probability: float
     sqrt_k: float
     prior: Prior
+
+
+def checked_groups(groups, ends=()):
+    """Return the groups that hold coordinates, with probabilities that sum to 1.
+
+    Parameters
+    ----------
+    groups : sequence of Group
+    ends : sequence of float, optional
+        Values of sqrt_k that are allowed besides those in [1e-100, 1e100]; None for any value.
+
+    Returns
+    -------
+    list of Group
+
+    Raises
+    ------
+    ValueError
+        For a probability, a sqrt_k or a prior that is none.
+    """
+    try:
+        groups = [Group(*group) for group in groups]
+    except TypeError as error:
+        raise ValueError(f"groups must be a list of Group, got {groups!r}") from error
+    if not groups:
+        raise ValueError("groups must hold at least one Group, got none")
+    each = [errors.number("probability", group.probability, 0.0, 1.0) for group in groups]
+    for group in groups:
+        errors.instance("prior", group.prior, Prior)
+        if ends is not None and (np.ndim(group.sqrt_k) or group.sqrt_k not in ends):
+            errors.number("sqrt_k", group.sqrt_k, 1e-100, 1e100)
+    shares = errors.shares("the groups' probabilities", each)
+    pairs = zip(groups, shares.tolist(), strict=True)
+    return [group._replace(probability=share) for group, share in pairs if share > 0.0]
 
 
 class QuadratureRule(NamedTuple):

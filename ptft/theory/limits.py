@@ -10,6 +10,7 @@ import numpy as np
 import scipy
 
 from .. import errors
+from .channel import checked_groups
 
 __all__ = ["basis_pursuit", "basis_pursuit_transition", "minimum_norm"]
 
@@ -116,13 +117,9 @@ def _components(groups):
     """Return shares, means and variances of all components of the groups' priors."""
     rows = [
         (probability * weight, mean, variance)
-        for probability, _, prior in groups
+        for probability, _, prior in checked_groups(groups, ends=None)
         for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True)
-        if probability
     ]
-    total = sum(row[0] for row in rows)
-    if abs(total - 1.0) > 1e-9:
-        raise ValueError(f"the groups' probabilities must sum to 1, got {float(total)!r}")
     return np.array(rows).T
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import errors
+from ..values import Value
 from .replica import penalised_groups
 
 __all__ = ["MonteCarloBranch", "MonteCarloCurve", "MonteCarloSettings", "monte_carlo_curve"]
@@ -61,9 +62,7 @@ class MonteCarloSettings:
 
     def __post_init__(self):
         for name, low in (("n_samples", 1), ("max_iterations", 1), ("n_batches", 2)):
-            value = errors.number(name, getattr(self, name), low)
-            if value % 1:
-                raise ValueError(f"{name} must be an integer, got {value!r}")
+            errors.whole(name, getattr(self, name), low)
         errors.number("damping", self.damping, 0.0, 1.0, open_low=True)
         errors.number("ridge", self.ridge, 0.0)
         for name in ("tolerance", "floor", "max_mismatch", "max_standard_error"):
@@ -75,8 +74,8 @@ class MonteCarloSettings:
             )
 
 
-@dataclass(frozen=True)
-class MonteCarloBranch:
+@dataclass(frozen=True, eq=False)
+class MonteCarloBranch(Value):
     """One continuation through the grid of alpha; arrays of shape (n_alpha,).
 
     Parameters
@@ -99,8 +98,8 @@ class MonteCarloBranch:
     standard_error: np.ndarray
 
 
-@dataclass(frozen=True)
-class MonteCarloCurve:
+@dataclass(frozen=True, eq=False)
+class MonteCarloCurve(Value):
     """Both branches, the one that is reported, and what the paper's checks say (E.2.4).
 
     Parameters
@@ -246,7 +245,7 @@ def monte_carlo_curve(task, init, alpha, noise=0.0, settings=None):
     ValueError
         For an argument outside its range.
     """
-    settings = settings or MonteCarloSettings()
+    settings = errors.instance("settings", settings or MonteCarloSettings(), MonteCarloSettings)
     alpha = errors.vector("alpha", alpha, 0.0, open_low=True)
     if np.any(np.diff(alpha) <= 0.0):
         raise ValueError(f"alpha must be strictly increasing, got {alpha.tolist()}")

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import errors
+from ..model.network import Initialization
 from ..model.penalty import sqrt_k
-from ..model.tasks import Prior
+from ..model.tasks import Task
+from ..values import Value
 from . import limits
-from .channel import FINE, STANDARD, Group, half_lines, moments
+from .channel import FINE, STANDARD, Group, checked_groups, half_lines, moments
 
 __all__ = ["LearningCurve", "fixed_point", "learning_curve", "penalised_groups"]
 
@@ -25,8 +27,8 @@ _STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the directi
 _COLUMNS = ("error", "s2", "theta", "residual", "expectation_error")
 
 
-@dataclass(frozen=True)
-class LearningCurve:
+@dataclass(frozen=True, eq=False)
+class LearningCurve(Value):
     """Generalization error against sample size, and how far to trust it.
 
     Numbers for a scalar alpha, else arrays of shape (n_alpha,).
@@ -71,6 +73,8 @@ def penalised_groups(task, init):
     -------
     list of Group
     """
+    errors.instance("task", task, Task)
+    errors.instance("init", init, Initialization)
     for name in ("c_pt", "lambda_pt", "gamma_ft"):
         errors.number(name, getattr(init, name))
     return [
@@ -133,7 +137,7 @@ def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
     -------
     LearningCurve
     """
-    groups = _checked_groups(groups)
+    groups = checked_groups(groups, ends=(0.0, np.inf))
     points = errors.vector("alpha", alpha, 0.0, open_low=True)
     noise = errors.number("noise", noise, 0.0)
     ridge = errors.number("ridge", ridge, 0.0)
@@ -152,21 +156,6 @@ def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             values[:, rest] = _method(groups, ridge)(groups, points[rest], noise, ridge)
     return _curve(np.ndim(alpha) == 0, points, values)
-
-
-def _checked_groups(groups):
-    """Return the groups that hold coordinates, or raise a ValueError."""
-    groups = [Group(*group) for group in groups]
-    probability = errors.vector("probability", [group.probability for group in groups], 0.0, 1.0)
-    total = float(probability.sum())
-    if abs(total - 1.0) > 1e-9:
-        raise ValueError(f"the groups' probabilities must sum to 1, got {total!r}")
-    for group in groups:
-        if not isinstance(group.prior, Prior):
-            raise ValueError(f"prior must be a Prior, got {group.prior!r}")
-        if np.ndim(group.sqrt_k) or group.sqrt_k not in (0.0, np.inf):
-            errors.number("sqrt_k, other than 0 or inf,", group.sqrt_k, 1e-100, 1e100)
-    return [group for group in groups if group.probability > 0.0]
 
 
 def _method(groups, ridge):

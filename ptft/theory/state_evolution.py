@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import errors
-from .channel import Group, half_lines, moments
+from ..values import Value
+from .channel import checked_groups, half_lines, moments
 
 __all__ = ["StateEvolution", "check_sample_size", "solve_theta", "state_evolution"]
 
 
-@dataclass(frozen=True)
-class StateEvolution:
+@dataclass(frozen=True, eq=False)
+class StateEvolution(Value):
     """Error, effective noise and regularisation of each iteration; arrays of shape (n_iterations,).
 
     Parameters
@@ -60,10 +61,10 @@ def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
     ValueError
         For an argument outside its range.
     """
-    groups = _checked_groups(groups)
+    groups = checked_groups(groups)
     alpha = errors.number("alpha", alpha, 0.0, open_low=True)
     noise, ridge = errors.number("noise", noise, 0.0), errors.number("ridge", ridge, 0.0)
-    n_iterations = int(errors.number("n_iterations", n_iterations, 1))
+    n_iterations = errors.whole("n_iterations", n_iterations)
     check_sample_size(alpha, ridge)
     error = sum(group.probability * group.prior.second_moment for group in groups)
     theta = max(group.sqrt_k for group in groups) + np.sqrt((noise + error) / alpha)
@@ -83,16 +84,6 @@ def check_sample_size(alpha, ridge):
             "n_samples must be less than n_dims without ridge (the samples alone determine beta "
             f"otherwise), got alpha = {alpha:g}"
         )
-
-
-def _checked_groups(groups):
-    groups = [Group(*group) for group in groups]
-    for group in groups:
-        errors.positive("sqrt_k", group.sqrt_k)
-    total = sum(group.probability for group in groups)
-    if not abs(total - 1.0) < 1e-9:
-        raise ValueError(f"the groups' probabilities must sum to 1, got {total!r}")
-    return groups
 
 
 def _theta_of(lines, s2, alpha, ridge, start):

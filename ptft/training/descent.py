@@ -13,6 +13,7 @@ import numpy as np
 from .. import errors
 from ..errors import ConvergenceError
 from ..model.network import Weights
+from ..values import Value
 
 __all__ = ["Descent", "gradient_descent"]
 
@@ -20,8 +21,8 @@ _CHECK = 100  # epochs between looks at which problems are finished
 _DIVERGED = 1e30  # growth of the loss at which a problem is given up, before it overflows
 
 
-@dataclass(frozen=True)
-class Descent:
+@dataclass(frozen=True, eq=False)
+class Descent(Value):
     """Where gradient descent ends.
 
     Parameters
@@ -94,7 +95,7 @@ def gradient_descent(
     start = _checked_start(weights, (*X.shape[:-2], X.shape[-1]))
     rate = errors.number("learning_rate", learning_rate, 0.0, open_low=True)
     threshold = errors.number("threshold", threshold, 0.0, open_low=True)
-    max_epochs = int(errors.number("max_epochs", max_epochs, 1))
+    max_epochs = errors.whole("max_epochs", max_epochs)
     batch = _Batch(X, y, start, rate, threshold, device)
     batch.run(max_epochs)
     return _descent(batch, X.shape[:-2], threshold)
@@ -111,6 +112,7 @@ def _checked_batch(X, y):
 
 def _checked_start(weights, shape):
     """Return the four weight arrays stacked, shape (4, *shape)."""
+    errors.instance("weights", weights, Weights)
     arrays = [errors.real(f.name, getattr(weights, f.name)) for f in fields(Weights)]
     try:
         return np.stack([np.broadcast_to(array, shape) for array in arrays])
@@ -154,7 +156,9 @@ class _Batch:
         for _ in range(n_epochs):
             missing, loss = _missing(self.X, self.y, self.weights)
             open_ = self._open(loss)
-            force = (missing.unsqueeze(1) @ self.X).squeeze(1) * (self.step * open_).unsqueeze(1)
+            # A number times a boolean tensor would be rounded to single precision.
+            step = self.step * open_.to(self.X.dtype)
+            force = (missing.unsqueeze(1) @ self.X).squeeze(1) * step.unsqueeze(1)
             w_plus, w_minus, v_plus, v_minus = self.weights
             change = [v_plus * force, -v_minus * force, w_plus * force, -w_minus * force]
             self.weights = self.weights + self.torch.stack(change)

@@ -22,6 +22,7 @@ import scipy
 from .. import errors
 from ..errors import ConvergenceError
 from ..model.network import Weights, conserved_quantities, initial_weights
+from ..values import Value
 from .problem import checked_data, well_conditioned
 
 __all__ = ["Flow", "fine_tune", "pretrain"]
@@ -30,8 +31,8 @@ __all__ = ["Flow", "fine_tune", "pretrain"]
 _PATIENCE = 500  # steps without progress, near the end, that rounding errors are allowed
 
 
-@dataclass(frozen=True)
-class Flow:
+@dataclass(frozen=True, eq=False)
+class Flow(Value):
     """Where gradient flow ends, and how far to trust it.
 
     Parameters
@@ -156,9 +157,9 @@ def fine_tune(
     X, y = checked_data(X, y)
     if coordinates not in _COORDINATES:
         raise ValueError(f'coordinates must be "dual" or "weights", got {coordinates!r}')
-    tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
+    tolerance = errors.share("tolerance", tolerance)
     rtol = errors.number("rtol", rtol, 1e-13, 1e-3)
-    max_steps = errors.number("max_steps", max_steps, 1)
+    max_steps = errors.whole("max_steps", max_steps)
     times = _checked_times(times)
     # inputs of size 1: time and nu change their units
     unit = errors.number("the largest |X|", np.abs(X).max() or 1.0, 1e-100, 1e100)
@@ -177,6 +178,7 @@ def _checked_times(times):
 
 
 def _checked_weights(weights, n_dims):
+    errors.instance("weights", weights, Weights)
     arrays = {f.name: errors.real(f.name, getattr(weights, f.name)) for f in fields(Weights)}
     try:
         start = Weights(*(np.broadcast_to(a, (n_dims,)) for a in arrays.values()))

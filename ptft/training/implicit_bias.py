@@ -22,6 +22,7 @@ import scipy
 from .. import errors
 from ..errors import ConvergenceError
 from ..model.penalty import penalty, penalty_gradient
+from ..values import Value
 from .message_passing import Messages, approximate_message_passing
 from .problem import checked_data, checked_scale, well_conditioned
 
@@ -38,8 +39,8 @@ _SMALL_SYSTEM = 200  # samples up to which a factorisation costs less than conju
 _MAX_GRADIENTS = 10  # before a new factorisation is the better bargain
 
 
-@dataclass(frozen=True)
-class ImplicitBias:
+@dataclass(frozen=True, eq=False)
+class ImplicitBias(Value):
     """The minimiser of Q_k among the interpolators, and how far to trust it.
 
     Parameters
@@ -114,7 +115,7 @@ def implicit_bias(X, y, sqrt_k, *, method="auto", tolerance=1e-10):
     """
     X, y = checked_data(X, y)
     sqrt_k = checked_scale(sqrt_k, X.shape[1])
-    tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
+    tolerance = errors.share("tolerance", tolerance)
     if method not in ("auto", "newton", "message passing"):
         raise ValueError(f'method must be "auto", "newton" or "message passing", got {method!r}')
     if method == "message passing":

@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import errors
 from ..model.penalty import dual
+from ..values import Value
 from .implicit_bias import implicit_bias
 
 __all__ = ["ImplicitBiases", "implicit_biases"]
@@ -25,8 +26,8 @@ _MAX_CORRECTIONS = 60
 _DIVERGED = 1e8  # relative residual at which a column is given up
 
 
-@dataclass(frozen=True)
-class ImplicitBiases:
+@dataclass(frozen=True, eq=False)
+class ImplicitBiases(Value):
     """The minimisers of several problems; the last axis is the problem.
 
     Parameters
@@ -70,6 +71,8 @@ def implicit_biases(X, Y, sqrt_k, *, tolerance=1e-10, max_iterations=1000):
         If a problem is beyond `implicit_bias` too.
     """
     X, Y, sqrt_k = _checked(X, Y, sqrt_k)
+    tolerance = errors.share("tolerance", tolerance)
+    max_iterations = errors.whole("max_iterations", max_iterations)
     n_problems = Y.shape[1]
     beta = np.zeros(sqrt_k.shape)
     residual, iterations = np.empty(n_problems), np.full(n_problems, max_iterations)

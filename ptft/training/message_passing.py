@@ -27,6 +27,7 @@ from .. import errors
 from ..errors import ConvergenceError
 from ..model.penalty import dual_denoiser
 from ..theory.state_evolution import check_sample_size, solve_theta
+from ..values import Value
 from .problem import checked_data, checked_scale
 
 __all__ = ["MessagePassing", "approximate_message_passing"]
@@ -34,8 +35,8 @@ __all__ = ["MessagePassing", "approximate_message_passing"]
 _DIVERGED = 1e8  # residual at which the iteration is given up
 
 
-@dataclass(frozen=True)
-class MessagePassing:
+@dataclass(frozen=True, eq=False)
+class MessagePassing(Value):
     """The iterates of approximate message passing, and where they end.
 
     Parameters
@@ -106,8 +107,8 @@ def approximate_message_passing(
     X, y = checked_data(X, y)
     sqrt_k = checked_scale(sqrt_k, X.shape[1])
     ridge = errors.number("ridge", ridge, 0.0)
-    tolerance = errors.number("tolerance", tolerance, 0.0, open_low=True)
-    max_iterations = int(errors.number("max_iterations", max_iterations, 1))
+    tolerance = errors.share("tolerance", tolerance)
+    max_iterations = errors.whole("max_iterations", max_iterations)
     if teacher is not None and np.shape(teacher) != X.shape[1:]:
         raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
     check_sample_size(X.shape[0] / X.shape[1], ridge)

@@ -92,11 +92,11 @@ class Plan:
 
     def __post_init__(self):
         for name in ("n_splits", "n_pairs"):
-            errors.number(name, getattr(self, name), 1)
-        errors.number("initialisation", self.initialisation, 0)
-        errors.number("n_held_out", self.n_held_out, 2)
+            errors.whole(name, getattr(self, name))
+        errors.whole("initialisation", self.initialisation, 0)
+        errors.whole("n_held_out", self.n_held_out, 2)
         available = self.n_held_out * (self.n_held_out - 1) // 2
-        errors.number("n_pairs", self.n_pairs, 1, available)
+        errors.whole("n_pairs", self.n_pairs, 1, available)
         errors.vector("samples", self.samples, 2, 2 * self.per_class[0])
         if not self.settings:
             raise ValueError("settings must hold at least one Multipliers")

@@ -57,8 +57,7 @@ class Recipe:
         errors.number("momentum", self.momentum, 0.0, 1.0, open_high=True)
         errors.number("loss", self.loss, 0.0)
         for name, low in (("batch", 2), ("max_epochs", 1)):
-            if errors.number(name, getattr(self, name), low) % 1:
-                raise ValueError(f"{name} must be a whole number, got {getattr(self, name)!r}")
+            errors.whole(name, getattr(self, name), low)
 
 
 @dataclass(frozen=True)
