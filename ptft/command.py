@@ -1,49 +1,116 @@
-"""The command line: `python -m ptft --help`."""
+"""The command line: `ptft --help`, or `python -m ptft --help`."""
 
 import argparse
 import contextlib
+import json
+import multiprocessing
+import os
+import re
+import signal
 import sys
+import threading
+from dataclasses import asdict, replace
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 
-from . import Initialization, Task, learning_curve
+from . import REGIMES, Task, __version__, learning_curve
 from .vision.command import add_vision
 
 _EPILOG = """\
 examples:
-  python -m ptft curve --rho-ft 0.1 --overlap 1 --lambda -0.99
+  ptft curve --rho-ft 0.1 --overlap 1 --regime IV
       the theory's learning curve of one network on one task, in milliseconds
-  python -m ptft sweep results --experiment fig5 --dims 1000 --seeds 4
+  ptft curve --regime IV --lambda -0.9 --alpha 0.1 0.2 --json
+      another network, with all that is known about two points
+  ptft sweep results --experiment fig5 --dims 1000 --seeds 4
       simulate the four regimes of Fig. 5 at D = 1000; stop it and start it again at any time
-  python -m ptft sweep results --shard 3/8
+  ptft sweep results --shard 3/8
       one of eight machines that share the folder (or whose folders are copied together)
-  python -m ptft sweep results --dask tcp://scheduler:8786
+  ptft sweep results --dask tcp://scheduler:8786
       the same on a Dask cluster that sees the folder
-  python -m ptft table results --output results.csv
+  ptft table results --output results.csv
       the results as a table; with --summary in fewer rows, headed by what made them
 """
 
 
 def main(arguments=None):
     """Run a command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parser = _parser()
+    options = parser.parse_args([_plain(word) for word in words])
+    if "run" not in options:
+        parser.print_help()
+        return 0
     try:
-        options.run(options)
+        with _terminable():
+            options.run(options)
+            sys.stdout.flush()
     except (ValueError, OSError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError):
+            return _hung_up()
         print(f"ptft: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return _stopped("interrupted", signal.SIGINT)
+    except _Terminated:
+        return _stopped("stopped", signal.SIGTERM)
     return 0
+
+
+def _plain(word):
+    """Return a negative number such as -1e-3 without exponent: argparse takes it for an option."""
+    if re.fullmatch(r"-(\d+\.?\d*|\.\d+)[eE][-+]?\d+", word):
+        return format(Decimal(word), "f")
+    return word
+
+
+class _Terminated(BaseException):
+    """The process was asked to end."""
+
+
+@contextlib.contextmanager
+def _terminable():
+    """Let SIGTERM end work as Ctrl-C does: through every `with` and `finally`."""
+
+    def end(number, frame):
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stopped(how, number):
+    """End the worker processes, say what happened, and return the status for a signal."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    print(f"ptft: {how}; run again to go on", file=sys.stderr)
+    return 128 + number
+
+
+def _hung_up():
+    """Return the status of a program whose reader, such as `head`, has gone."""
+    # What is still buffered must not be written when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + 13  # SIGPIPE, which not every system has
 
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m ptft",
+        prog="ptft",
         description="How pretraining shapes what fine-tuning finds: curves and simulations.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"ptft {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
     _add_curve(commands.add_parser("curve", help="print a learning curve of the theory"))
     _add_sweep(commands.add_parser("sweep", help="simulate an experiment of the paper; resumes"))
     _add_table(commands.add_parser("table", help="write a sweep's results as a table"))
@@ -51,35 +118,81 @@ def _parser():
     return parser
 
 
-_NETWORK_AND_TASK = (
+_TASK = (
     ("--rho-pt", 0.1, "share of dimensions active in pretraining"),
     ("--rho-ft", 0.1, "share of dimensions active in fine-tuning"),
     ("--overlap", 1.0, "share of the latter that pretraining used"),
-    ("--c", 1e-3, "absolute scale of the weights before pretraining"),
-    ("--lambda", 0.0, "relative scale of the layers, in [-1, 1]"),
-    ("--gamma", 0.0, "readout scale before fine-tuning"),
     ("--noise", 0.0, "variance of the label noise"),
+)
+_NETWORK = (
+    ("c_pt", "--c", "absolute scale of the weights before pretraining"),
+    ("lambda_pt", "--lambda", "relative scale of the layers, in [-1, 1]"),
+    ("gamma_ft", "--gamma", "readout scale before fine-tuning"),
 )
 
 
 def _add_curve(parser):
     parser.set_defaults(run=_curve)
-    for name, default, meaning in _NETWORK_AND_TASK:
+    for name, default, meaning in _TASK:
         text = f"{meaning} ({default:g})"
         parser.add_argument(name, type=float, default=default, metavar="X", help=text)
+    text = "the network that stands for one of the paper's regimes (II)"
+    parser.add_argument("--regime", choices=list(REGIMES), default="II", help=text)
+    for field, name, meaning in _NETWORK:
+        text = f"{meaning}, instead of the regime's"
+        parser.add_argument(name, dest=field, type=float, metavar="X", help=text)
     text = "samples per dimension (0.05, 0.1 ... 0.5)"
     parser.add_argument("--alpha", type=float, nargs="+", metavar="X", help=text)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print everything that is known, as JSON")
+    form.add_argument("--csv", action="store_true", help="print alpha and error as CSV")
+    text = "draw the curve into a file, such as curve.png or curve.svg; needs matplotlib"
+    parser.add_argument("--plot", type=Path, metavar="FILE", help=text)
 
 
 def _curve(options):
     task = Task(options.rho_pt, options.rho_ft, options.overlap)
-    init = Initialization(options.c, getattr(options, "lambda"), options.gamma)
+    given = {field: getattr(options, field) for field, _, _ in _NETWORK}
+    changes = {field: value for field, value in given.items() if value is not None}
+    init = replace(REGIMES[options.regime].init, **changes)
     alpha = options.alpha or np.linspace(0.05, 0.5, 10)
     curve = learning_curve(task, init, alpha, noise=options.noise)
-    print("alpha      E_gen")
-    for a, error in zip(curve.alpha, curve.error, strict=True):
-        print(f"{a:<10.4g} {error:.10g}")
-    print(f"{curve.status}; expectation error {curve.expectation_error.max():.0e}")
+    if options.json:
+        asked = {"task": asdict(task), "initialization": asdict(init), "noise": options.noise}
+        print(json.dumps(asked | asdict(curve), default=np.ndarray.tolist))
+    else:
+        print("\n".join(_csv(curve) if options.csv else _columns(curve)))
+    if options.plot:
+        _plot(curve, options.plot)
+
+
+def _csv(curve):
+    yield "alpha,error"
+    points = zip(curve.alpha.tolist(), curve.error.tolist(), strict=True)
+    yield from (f"{alpha!r},{error!r}" for alpha, error in points)
+
+
+def _columns(curve):
+    yield "alpha      E_gen"
+    points = zip(curve.alpha, curve.error, strict=True)
+    yield from (f"{alpha:<10.4g} {error:.10g}" for alpha, error in points)
+    yield f"{curve.status}; expectation error {curve.expectation_error.max():.0e}"
+
+
+def _plot(curve, path):
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ValueError(
+            f'plot needs matplotlib: pip install "ptft[plot]"; got: {error}'
+        ) from error
+    axes = Figure(layout="constrained").add_subplot()
+    axes.plot(curve.alpha, curve.error, marker="o")
+    axes.set(xlabel="samples per dimension, alpha", ylabel="generalization error", yscale="log")
+    axes.figure.savefig(path)
+
+
+_SHARD = "the I-th of N parts, or auto in a SLURM job array (1/1)"
 
 
 def _add_sweep(parser):
@@ -91,7 +204,7 @@ def _add_sweep(parser):
     text = "number of sample sizes, from 0.01 D to 0.5 D (11)"
     parser.add_argument("--alphas", type=int, default=11, help=text)
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1 for one a core (-1)")
-    parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts (1/1)")
+    parser.add_argument("--shard", default="1/1", metavar="I/N", help=_SHARD)
     parser.add_argument("--dask", metavar="ADDRESS", help="scheduler of a Dask cluster to run on")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -99,12 +212,29 @@ def _add_sweep(parser):
 def _sweep(options):
     from .sweeps import experiments
 
-    sweep = experiments.Sweep(options.folder, experiments.settings(options.experiment))
     alpha = np.linspace(0.01, 0.5, options.alphas)
     jobs = experiments.shard(experiments.jobs(options.dims, alpha, options.seeds), options.shard)
+    sweep = experiments.Sweep(options.folder, experiments.settings(options.experiment))
+    if not options.quiet:
+        print(_announced(sweep, jobs, options.jobs), file=sys.stderr)
     with _cluster(options.dask):
         sweep.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
     print(f"{len(jobs) - len(sweep.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
+
+
+def _announced(sweep, jobs, n_jobs):
+    """Return how many jobs there are to do, and about how long they will take here."""
+    from joblib import effective_n_jobs
+
+    from .sweeps.progress import duration
+
+    pending = sweep.pending(jobs)
+    text = f"{len(jobs)} jobs, {len(pending)} of them to do"
+    if not pending:
+        return text
+    workers = min(effective_n_jobs(n_jobs), len(pending))
+    seconds = sweep.expected_seconds(pending) / workers
+    return f"{text}, about {duration(seconds)} on {workers} cores"
 
 
 @contextlib.contextmanager
@@ -135,17 +265,18 @@ def _table(options):
     if not options.summary:
         provenance.write_table(table, options.output)
         return
-    facts = {"command": _sweep_command(sweep, table), "code": experiments.code_version()}
+    summary = experiments.summary(table)
+    facts = {"command": _sweep_command(sweep, summary), "code": experiments.code_version()}
     facts |= provenance.facts("numpy", "scipy")
-    provenance.write_table(experiments.summary(table), options.output, facts, "%.6g")
+    provenance.write_table(summary, options.output, facts, "%.6g")
 
 
-def _sweep_command(sweep, table):
+def _sweep_command(sweep, summary):
     """Return the commands that make a sweep's summary."""
     from .sweeps import experiments
 
     same = (name for name, s in experiments.EXPERIMENTS.items() if set(s) == set(sweep.settings))
-    changes = {"experiment": next(same, "OTHER"), "dims": table.n_dims.iloc[0]}
-    changes |= {"alphas": table.n_samples.nunique(), "seeds": table.seed.nunique()}
+    changes = {"experiment": next(same, "OTHER"), "dims": summary.n_dims.iloc[0]}
+    changes |= {"alphas": summary.n_samples.nunique(), "seeds": summary.n_seeds.iloc[0]}
     words = " ".join(f"--{name} {value}" for name, value in changes.items() if value != "all")
     return f"python -m ptft sweep FOLDER {words}; python -m ptft table FOLDER --summary"

@@ -1,12 +1,16 @@
 """Settings, jobs and sweeps: the same numbers however the work is cut, moved or interrupted."""
 
+import contextlib
+import io
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -14,9 +18,18 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from ptft import Task, fixed_point, implicit_bias, learning_curve, sample_inputs
+import ptft
+from ptft import (
+    REGIMES,
+    Initialization,
+    Task,
+    fixed_point,
+    implicit_bias,
+    learning_curve,
+    sample_inputs,
+)
 from ptft.command import main
-from ptft.sweeps import experiments
+from ptft.sweeps import experiments, progress, provenance, storage
 from ptft.sweeps.experiments import Job, Setting, Sweep
 from ptft.training.many import implicit_biases
 
@@ -299,8 +312,19 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.parametrize("content", ["", '{"job": {"n_di', '{"job": {}}', '{"rows": []}'])
-def test_a_truncated_file_is_named_and_kept(finished, content):
+@pytest.mark.parametrize("content", ["", '{"job": {"n_di'])
+def test_a_file_cut_off_is_no_result(finished, content):
+    path, before = finished.path(JOBS[0]), snapshot(finished.folder)
+    path.write_text(content)
+    assert finished.pending(JOBS[:1]) == JOBS[:1]
+    with pytest.raises(ValueError, match=r"folder must hold finished jobs, got .*; run ptft sweep"):
+        finished.table()
+    finished.run(JOBS[:1], n_jobs=1, progress=False)
+    assert snapshot(finished.folder) == before
+
+
+@pytest.mark.parametrize("content", ['{"job": {}}', '{"rows": []}', "{not json}"])
+def test_a_file_of_something_else_is_named_and_kept(finished, content):
     path = finished.path(JOBS[0])
     path.write_text(content)
     with pytest.raises(ValueError, match=path.name):
@@ -378,7 +402,7 @@ def test_help(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--help"])
     assert stopped.value.code == 0
-    assert "usage: python -m ptft" in capsys.readouterr().out
+    assert "usage: ptft" in capsys.readouterr().out
 
 
 def test_sweep_and_table(tmp_path, capsys):
@@ -420,3 +444,193 @@ def test_usage_errors_end_with_status_2(capsys):
         main(["sweep"])
     assert stopped.value.code == 2
     assert "folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "init"),
+    [
+        (["--regime", "IV"], REGIMES["IV"].init),
+        (["--regime", "I", "--gamma", "0.5"], Initialization(1e-3, -0.999999, 0.5)),
+        (["--lambda", "-9.9e-1"], Initialization(1e-3, -0.99)),
+        (["--lambda=-1e-3", "--c", "1E-2"], Initialization(1e-2, -1e-3)),
+    ],
+)
+def test_networks_by_regime_and_by_number(capsys, words, init):
+    assert main(["curve", "--alpha", "0.1", "0.2", "--json", *words]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    curve = learning_curve(Task(0.1, 0.1, 1.0), init, [0.1, 0.2])
+    assert printed["error"] == curve.error.tolist()
+    assert printed["s2"] == curve.s2.tolist()
+    assert printed["initialization"]["lambda_pt"] == init.lambda_pt
+
+
+@pytest.mark.parametrize("option", ["--gamma", "--noise", "--rho-pt", "--alpha", "--lambda"])
+def test_a_bad_negative_number_is_named(capsys, option):
+    assert main(["curve", option, "-1.5e0"]) == 2
+    assert "must be finite and in" in capsys.readouterr().err
+
+
+def test_curve_as_csv_and_as_a_picture(tmp_path, capsys):
+    assert main(["curve", "--csv", "--plot", str(tmp_path / "curve.svg")]) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    expected = learning_curve(Task(0.1, 0.1, 1.0), Initialization(1e-3, 0.0), table.alpha)
+    np.testing.assert_allclose(table.error, expected.error, rtol=1e-14)
+    assert "<svg" in (tmp_path / "curve.svg").read_text()
+
+
+def test_bare_command_and_version(capsys):
+    assert main([]) == 0
+    assert "usage: ptft" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"ptft {ptft.__version__}\n"
+
+
+def test_curve_loads_nothing_heavy():
+    code = "import sys; from ptft.command import main; main(['curve']); print(*sys.modules)"
+    command = [sys.executable, "-c", code]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"scipy.integrate", "scipy.optimize", "scipy.special", "pandas", "torch"}
+    assert not heavy & set(loaded)
+
+
+def test_sweep_says_what_it_will_do(tmp_path, capsys):
+    words = f"sweep {tmp_path} --experiment 4 --dims 60 --alphas 2 --seeds 2 --jobs 1".split()
+    assert main(words) == 0
+    assert re.match(r"4 jobs, 4 of them to do, about \d+ s on 1 cores\n", capsys.readouterr().err)
+    assert main(words) == 0
+    assert capsys.readouterr().err == "4 jobs, 0 of them to do\n"
+
+
+def test_few_dimensions_have_each_job_once():
+    found = experiments.jobs(10)
+    assert len(set(found)) == len(found)
+    assert {job.n_samples for job in found} == {1, 2, 3, 4, 5}
+
+
+def test_a_summarys_facts_describe_its_rows(tmp_path, capsys):
+    """An incomplete seed is in neither."""
+    words = f"sweep {tmp_path} --experiment 4 --dims 60 --alphas 2 --seeds 2 --jobs 1 --quiet"
+    assert main(words.split()) == 0
+    sorted(tmp_path.glob("d60-*-s1.json"))[0].unlink()
+    capsys.readouterr()
+    assert main(["table", str(tmp_path), "--summary"]) == 0
+    printed = capsys.readouterr().out
+    assert "--alphas 2 --seeds 1;" in printed
+    assert (pd.read_csv(io.StringIO(printed), comment="#").n_seeds == 1).all()
+
+
+def test_tables_of_another_kind_of_folder(tmp_path, capsys):
+    storage.claim(tmp_path / "v", "vision", {"plan": {}})
+    assert main(["table", str(tmp_path / "v")]) == 2
+    assert "is for ptft vision and ptft vision-table" in capsys.readouterr().err
+    Sweep(tmp_path / "s", PAIR)
+    assert main(["table", str(tmp_path / "s")]) == 2
+    assert "must hold finished jobs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("task", "low", "high", "count", "part"),
+    [(0, 0, 3, 4, "1/4"), (3, 0, 3, 4, "4/4"), (7, 1, 10, 4, "3/4"), (5, 5, 5, 1, "1/1")],
+)
+def test_shards_of_a_job_array(monkeypatch, task, low, high, count, part):
+    for name, value in {"ID": task, "MIN": low, "MAX": high, "COUNT": count}.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", str(value))
+    assert experiments.shard(JOBS, "auto") == experiments.shard(JOBS, part)
+
+
+@pytest.mark.parametrize("values", [{}, {"ID": "2", "MIN": "1", "MAX": "8", "COUNT": "3"}])
+def test_no_job_array(monkeypatch, values):
+    for name in ("ID", "MIN", "MAX", "COUNT"):
+        monkeypatch.delenv(f"SLURM_ARRAY_TASK_{name}", raising=False)
+    for name, value in values.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    with pytest.raises(ValueError, match="shard auto must"):
+        experiments.shard(JOBS, "auto")
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "stopped")],
+)
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_a_signal_ends_the_sweep_and_its_workers(tmp_path, number, status, said, n_jobs):
+    folder = tmp_path / "sweep"
+    command = f"-m ptft sweep {folder} --experiment 4 --dims 400 --seeds 400 --jobs {n_jobs}"
+    process = subprocess.Popen(
+        [sys.executable, *command.split()],
+        env=ENVIRONMENT,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60.0
+    while not list(folder.glob("d*.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said_by_it = process.communicate(timeout=30)
+    assert process.returncode == status, said_by_it
+    assert said_by_it.splitlines()[-1] == f"ptft: {said}; run again to go on"
+    assert "Traceback" not in said_by_it
+    deadline = time.monotonic() + 10.0
+    while alive(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert alive(process.pid) == []
+
+
+def alive(session):
+    """Return the processes of a session that have not ended."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, *rest = path.read_text().rpartition(")")[2].split()
+            if int(rest[2]) == session and state != "Z":
+                found.append(path.parent.name)
+    return found
+
+
+def test_a_reader_that_leaves_is_no_error():
+    shell = ["bash", "-c", f"set -o pipefail; {sys.executable} -m ptft curve | true"]
+    found = subprocess.run(shell, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert found.stderr == ""
+    assert found.returncode == 141
+
+
+def test_commits_are_this_packages_own(tmp_path, monkeypatch):
+    """An environment inside somebody else's repository is not that repository's code."""
+
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run(["git", "-C", tmp_path, *who, *words], check=True, capture_output=True)
+
+    path = tmp_path / "ptft" / "sweeps" / "provenance.py"
+    path.parent.mkdir(parents=True)
+    path.write_text("")
+    monkeypatch.setattr(provenance, "__file__", str(path))
+    git("init")
+    git("commit", "--allow-empty", "-m", "theirs")
+    assert provenance.facts()["commit"] == "unknown"
+    git("add", ".")
+    git("commit", "-m", "ours")
+    assert re.fullmatch("[0-9a-f]{7,}", provenance.facts()["commit"])
+    path.write_text("# changed")
+    assert provenance.facts()["commit"].endswith(" and changes")
+
+
+def test_tables_have_no_blank_lines(tmp_path):
+    provenance.write_table(pd.DataFrame({"a": [1, 2]}), tmp_path / "table.csv", {"by": "me"})
+    assert (tmp_path / "table.csv").read_bytes() == b"# by: me\na\n1\n2\n"
+
+
+def test_logs_get_a_line_a_minute_and_no_bar(capsys, monkeypatch):
+    clock = iter([0.0, 30.0, 61.0, 61.0, 100.0, 122.0, 122.0, 123.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress.Progress(10, 2, name="a") as shown:
+        for _ in range(4):
+            shown.update(note="loss 1")
+    printed = capsys.readouterr().err
+    assert "\r" not in printed
+    assert printed.splitlines()[0] == "a: 4 of 10 jobs, about 3 min left, loss 1"
+    assert len(printed.splitlines()) == 3

@@ -5,5 +5,6 @@ nothing is imported here.
 
 - `experiments`: the paper's experiments, and sweeps over them
 - `storage`: files that are whole or absent, folders that know what they hold
+- `progress`: how far it is, on a terminal or in a log
 - `provenance`: tables headed by what made them
 """

@@ -3,13 +3,16 @@
 A `Setting` is one network on one task. A `Job` is one (alpha, seed): all settings of an experiment
 are solved on the same inputs and on coupled teachers, so that settings are compared pairwise. Every
 job is written once, atomically, to a file of its own; what is there is not computed again. Random
-numbers are keyed by the job alone, so the order of jobs and their distribution over processes or
-machines change nothing in the results, to the last bit.
+numbers are keyed by the job alone, so the order of jobs and their distribution over processes
+change nothing in the results, to the last bit. Machines draw the same numbers too, but processors
+of another kind may round sums of products otherwise, and change the results' last digits.
 """
 
 import hashlib
 import inspect
 import json
+import os
+import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -18,7 +21,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from .. import errors
 from ..model import network, tasks
@@ -27,6 +29,7 @@ from ..theory import replica
 from ..theory.channel import Group
 from ..training.many import implicit_biases
 from . import provenance, storage
+from .progress import Progress
 
 __all__ = [
     "EXPERIMENTS",
@@ -206,7 +209,8 @@ def jobs(n_dims=5000, alpha=None, n_seeds=14):
     alpha = errors.vector("alpha", alpha, 0.0, 1.0, open_low=True, open_high=True)
     n_dims, n_seeds = errors.whole("n_dims", n_dims), errors.whole("n_seeds", n_seeds)
     samples = [max(1, round(a * n_dims)) for a in alpha]
-    return [Job(n_dims, n, seed) for seed in range(n_seeds) for n in samples]
+    # In few dimensions several alphas are one number of samples.
+    return [Job(n_dims, n, seed) for seed in range(n_seeds) for n in dict.fromkeys(samples)]
 
 
 def shard(jobs, part):
@@ -216,12 +220,31 @@ def shard(jobs, part):
     ----------
     jobs : list of Job
     part : str
-        "i/n" for the i-th of n, counted from 1; the parts differ by at most one job.
+        "i/n" for the i-th of n, counted from 1; the parts differ by at most one job. "auto" for
+        what SLURM's variables say of a task of a job array.
     """
-    index, _, count = part.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise ValueError(f'shard must be "i/n" with 1 <= i <= n, got {part!r}')
+    index, _, count = (_slurm_part() if part == "auto" else part).partition("/")
+    if not (index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise ValueError(f'shard must be "i/n" with 1 <= i <= n, or "auto", got {part!r}')
     return jobs[int(index) - 1 :: int(count)]
+
+
+def _slurm_part():
+    """Return "i/n" of this task among those of its SLURM job array."""
+    names = ("ID", "MIN", "MAX", "COUNT")
+    try:
+        task, low, high, count = (int(os.environ[f"SLURM_ARRAY_TASK_{name}"]) for name in names)
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            "shard auto must run as a task of a SLURM job array, where the variables "
+            f"SLURM_ARRAY_TASK_ID, _MIN, _MAX and _COUNT are numbers, got {error}"
+        ) from error
+    step = (high - low) // max(count - 1, 1) or 1
+    if low + step * (count - 1) != high or (task - low) % step:
+        raise ValueError(
+            f"shard auto must have evenly spaced tasks, got {count} from {low} to {high}"
+        )
+    return f"{(task - low) // step + 1}/{count}"
 
 
 def run_job(job, settings):
@@ -279,8 +302,8 @@ class Sweep:
 
     def __init__(self, folder, settings):
         self.folder, self.settings = Path(folder), list(settings)
-        identity = {"code": code_version(), "settings": [asdict(s) for s in self.settings]}
-        storage.claim(self.folder, identity)
+        content = {"code": code_version(), "settings": [asdict(s) for s in self.settings]}
+        storage.claim(self.folder, "sweep", content)
 
     def path(self, job):
         """Return where a job's results are, or will be."""
@@ -288,11 +311,11 @@ class Sweep:
 
     def pending(self, jobs):
         """Return the jobs that have no results yet."""
-        return [job for job in jobs if not self.path(job).exists()]
+        return [job for job in jobs if not storage.is_whole(self.path(job))]
 
     def run_one(self, job):
         """Solve one job and write its results; return the job."""
-        if not self.path(job).exists():
+        if not storage.is_whole(self.path(job)):
             rows = run_job(job, self.settings)
             storage.write(self.path(job), json.dumps({"job": asdict(job), "rows": rows}))
         return job
@@ -307,14 +330,26 @@ class Sweep:
             Processes, as for `joblib.Parallel`; -1 for one a core. Under
             `joblib.parallel_config(backend="dask")` the cluster decides.
         progress : bool
-            Whether to show a progress bar.
+            Whether to show how far it is.
         """
         pending = self.pending(jobs)
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-        done = parallel(joblib.delayed(self.run_one)(job) for job in pending)
-        start = len(jobs) - len(pending)
-        for _ in tqdm(done, initial=start, total=len(jobs), unit="job", disable=not progress):
-            pass
+        with Progress(len(jobs), len(jobs) - len(pending), shown=progress) as shown:
+            for _ in parallel(joblib.delayed(self.run_one)(job) for job in pending):
+                shown.update()
+
+    def expected_seconds(self, jobs):
+        """Return about how long jobs take on one core, from a smaller one that is timed.
+
+        The time of a job is taken to grow as its samples times its dimensions.
+        """
+        if not jobs:
+            return 0.0
+        small = Job(max(50, jobs[0].n_dims // 5), max(10, jobs[0].n_dims // 20), 0)
+        start = time.perf_counter()
+        run_job(small, self.settings)
+        cost = (time.perf_counter() - start) / (small.n_dims * small.n_samples)
+        return cost * sum(job.n_dims * job.n_samples for job in jobs)
 
     def table(self, jobs=None):
         """Return the results as a table.
@@ -330,8 +365,11 @@ class Sweep:
             One row a setting and job, sorted: the fields of `Setting`, n_dims, n_samples, alpha,
             seed, error, residual and iterations.
         """
-        paths = sorted(self.folder.glob("d*.json")) if jobs is None else map(self.path, jobs)
+        found = filter(storage.is_whole, sorted(self.folder.glob("d*.json")))
+        paths = found if jobs is None else map(self.path, jobs)
         rows = [row for path in paths for row in self._rows(path)]
+        if not rows:
+            raise ValueError(f"folder must hold finished jobs, got {self.folder}; run ptft sweep")
         table = pd.DataFrame(rows).sort_values([*_SETTING, *_JOB], ignore_index=True)
         table.insert(len(_SETTING) + 2, "alpha", table.n_samples / table.n_dims)
         return table
@@ -347,7 +385,7 @@ class Sweep:
 
 def open_sweep(folder):
     """Return the `Sweep` whose results are in a folder, with the settings found there."""
-    content = storage.read_json(Path(folder) / storage.MANIFEST)
+    content = storage.identity(folder, "sweep")
     return Sweep(folder, [Setting(**setting) for setting in content["settings"]])
 
 

@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from . import storage
+
 __all__ = ["facts", "processor", "read_table", "write_table"]
 
 
@@ -26,15 +28,27 @@ def facts(*packages):
     """
     from .. import __version__
 
-    commit = output("git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD")
     versions = [f"python {platform.python_version()}"]
     versions += [f"{name} {metadata.version(name)}" for name in packages]
     return {
-        "commit": commit or "unknown",
+        "commit": _commit() or "unknown",
         "versions": ", ".join([*versions, f"ptft {__version__}"]),
         "hardware": f"{os.cpu_count()} cores of {processor()}",
         "date": datetime.date.today().isoformat(),
     }
+
+
+def _commit():
+    """Return the commit of this code, or nothing where it is not under version control itself.
+
+    An environment may lie in somebody else's repository, whose commit says nothing of this code.
+    """
+    git = ("git", "-C", str(Path(__file__).parent))
+    if not output(*git, "ls-files", "--error-unmatch", Path(__file__).name):
+        return ""
+    package = str(Path(__file__).parents[1])
+    changed = output(*git, "status", "--porcelain", "--untracked-files=no", "--", package)
+    return output(*git, "rev-parse", "--short", "HEAD") + " and changes" * bool(changed)
 
 
 def processor():
@@ -57,9 +71,10 @@ def write_table(table, path=None, named=None, float_format=None):
         As for `pandas.DataFrame.to_csv`.
     """
     head = "".join(f"# {name}: {fact}\n" for name, fact in (named or {}).items())
-    text = head + table.to_csv(index=False, float_format=float_format)
+    # to_csv would end lines as the system does, and the file would translate them once more.
+    text = head + table.to_csv(index=False, float_format=float_format, lineterminator="\n")
     if path:
-        path.write_text(text, encoding="utf-8")
+        storage.write(path, text)
     else:
         sys.stdout.write(text)
 

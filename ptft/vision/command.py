@@ -6,15 +6,15 @@ __all__ = ["add_table", "add_vision"]
 
 _EPILOG = """\
 examples:
-  python -m ptft vision results --preset smoke
+  ptft vision results --preset smoke
       see it run, on the CPU, on drawn glyphs
-  python -m ptft vision results --preset small --jobs 2
+  ptft vision results --preset small --jobs 2
       gamma and d on glyphs, 24 pairs from one pretraining
-  python -m ptft vision results --preset paper --cifar100 data --download --device cuda
+  ptft vision results --preset paper --cifar100 data --download --device cuda
       the published setting; stop it and start it again at any time
-  python -m ptft vision results --preset paper --images pictures --shard 2/4 --device cuda:1
+  ptft vision results --preset paper --images pictures --shard 2/4 --device cuda:1
       one of four GPUs, on your own images, one folder a class
-  python -m ptft vision-table results --output results.csv
+  ptft vision-table results --output results.csv
       one row a pair and setting, headed by what made them
 """
 _MULTIPLIERS = ("kappa", "c", "gamma", "d")
@@ -68,9 +68,11 @@ def _add_changes(group):
 
 def _run(options):
     _check_torch()
+    from ..sweeps.experiments import shard
     from .experiment import Study
 
     plan = _plan(options)
+    shard(plan.pretrainings(), options.shard)  # a part that is none must not claim the folder
     images = _images(options, plan)
     settings = {"device": options.device, "threads": options.threads}
     study = Study(options.folder, plan, images, **settings)

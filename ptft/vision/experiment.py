@@ -7,6 +7,7 @@ computed again, and an interrupted pretraining goes on from its last checkpoint.
 import contextlib
 import hashlib
 import json
+import shutil
 import time
 import uuid
 from dataclasses import asdict
@@ -16,10 +17,10 @@ from typing import NamedTuple
 import joblib
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ..sweeps import provenance, storage
 from ..sweeps.experiments import shard
+from ..sweeps.progress import Progress
 from . import model as networks
 from . import representation
 from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits
@@ -220,7 +221,8 @@ class Study:
         self.device, self.threads, self.network = available(device), threads, network
         self.splits = splits(plan, len(images.classes))
         self._check_samples()
-        storage.claim(self.folder, self.identity())
+        self._check_space()
+        storage.claim(self.folder, "vision", self.identity())
 
     def _check_samples(self):
         most = (max(self.plan.samples) + 1) // 2
@@ -229,6 +231,19 @@ class Study:
             raise ValueError(
                 f"samples must be at most {2 * fewest}: {self.images.name} has a class of {fewest} "
                 f"training images, got {max(self.plan.samples)}"
+            )
+
+    def _check_space(self):
+        """Raise a ValueError if the networks that are missing would not fit on the disk."""
+        place = next(p for p in (self.folder, *self.folder.absolute().parents) if p.is_dir())
+        missing = sum(not self.network_path(start).exists() for start in self.plan.pretrainings())
+        weights = self.network(len(self.images.classes), 0).parameters()
+        needed = (missing + 3) * sum(w.numel() * w.element_size() for w in weights)
+        free = shutil.disk_usage(place).free
+        if needed > free:  # three more: a checkpoint, with momentum, is written beside the last
+            raise ValueError(
+                f"folder must have room for {missing} networks, {needed / 1e9:.2g} GB, got "
+                f"{self.folder} with {free / 1e9:.2g} GB free"
             )
 
     def identity(self):
@@ -266,7 +281,7 @@ class Study:
 
     def pending(self, jobs):
         """Return the jobs that have no results yet."""
-        return [job for job in jobs if not self.path(job).exists()]
+        return [job for job in jobs if not storage.is_whole(self.path(job))]
 
     def run(self, jobs, n_jobs=1, progress=True):
         """Pretrain and fine-tune what is pending.
@@ -277,7 +292,7 @@ class Study:
         n_jobs : int
             Processes that fine-tune, as for `joblib.Parallel`.
         progress : bool
-            Whether to show progress bars.
+            Whether to show how far it is.
         """
         clock = _Clock(self.folder, self.device)
         pending = self.pending(jobs)
@@ -286,9 +301,10 @@ class Study:
             clock.note()
         parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
         done = parallel(joblib.delayed(_run_one)(*self._task(job)) for job in pending)
-        start = len(jobs) - len(pending)
-        for _ in tqdm(done, initial=start, total=len(jobs), unit="job", disable=not progress):
-            clock.note()
+        with Progress(len(jobs), len(jobs) - len(pending), shown=progress) as shown:
+            for _ in done:
+                clock.note()
+                shown.update()
 
     def pretrain(self, pretraining, progress=True):
         """Pretrain one network, or go on with it; return its `Fit`.
@@ -298,10 +314,10 @@ class Study:
         pretraining : tuple
             (split, kappa, c).
         progress : bool
-            Whether to show a progress bar.
+            Whether to show how far it is.
         """
         path = self.network_path(pretraining)
-        if path.exists():
+        if storage.is_whole(path) and storage.is_whole(path.with_suffix(".json")):
             return Fit(**ending(path)["fit"])
         split, kappa, c = pretraining
         torch.set_num_threads(self.threads)
@@ -309,10 +325,10 @@ class Study:
         networks.multiply(net, "kappa", kappa, self.plan.norm)
         networks.multiply(net, "c", c, self.plan.norm)
         unfinished = path.with_suffix(".unfinished.pt")
-        with self._bar(pretraining, progress) as bar, _memory_named("pretraining", self.device):
+        with self._shown(pretraining, progress) as shown, _memory_named("pretraining", self.device):
             images, labels = map(self._tensor, self._pretraining_images(split))
             key = entropy(self.plan, ORDER, split)
-            options = {"checkpoint": unfinished, "report": _reporter(bar)}
+            options = {"checkpoint": unfinished, "report": _reporter(shown)}
             fit = train(net, images, labels, self.plan.pretraining, key, **options)
             end = {"fit": asdict(fit), "n_images": len(images), "accuracy": None}
             if fit.status != "diverged":
@@ -341,9 +357,9 @@ class Study:
     def _tensor(self, array):
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
-    def _bar(self, pretraining, progress):
+    def _shown(self, pretraining, progress):
         name, total = pretraining_name(*pretraining), self.plan.pretraining.max_epochs
-        return tqdm(total=total, desc=name, unit="epoch", disable=not progress)
+        return Progress(total, unit="epoch", name=name, shown=progress)
 
     def _task(self, job):
         """Return the arguments of `_run_one`; small, because they go to another process."""
@@ -354,17 +370,16 @@ class Study:
         return self.path(job), (self.plan, job, train_part, test_part, *place)
 
 
-def _reporter(bar):
+def _reporter(shown):
     def report(epoch, loss):
-        bar.set_postfix(loss=f"{loss:.3g}", refresh=False)
-        bar.update(epoch - bar.n)
+        shown.update(epoch, note=f"loss {loss:.3g}")
 
     return report
 
 
 def _run_one(path, arguments):
     """Do a job and write its results, unless another process has."""
-    if path.exists():
+    if storage.is_whole(path):
         return
     torch.set_num_threads(1)
     start = time.perf_counter()

@@ -29,15 +29,19 @@ class Multipliers:
     Parameters
     ----------
     kappa, c : float
-        At initialisation.
+        At initialisation; larger than 0.
     gamma, d : float
-        Before fine-tuning.
+        Before fine-tuning; d larger than 0, gamma at least 0.
     """
 
     kappa: float = 1.0
     c: float = 1.0
     gamma: float = 1.0
     d: float = 1.0
+
+    def __post_init__(self):
+        for name in ("kappa", "c", "gamma", "d"):
+            errors.number(name, getattr(self, name), 0.0, open_low=name != "gamma")
 
 
 def one_at_a_time(**values):

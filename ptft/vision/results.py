@@ -25,7 +25,8 @@ _SHAPES = ["pr_before", "pr_after", "ensd"]
 def _records(folder):
     """Return the rows of all jobs in a folder, each with its job's columns."""
     found = []
-    for path in sorted(Path(folder).glob("s*-kappa*-n*.json")):
+    storage.identity(folder, "vision")
+    for path in filter(storage.is_whole, sorted(Path(folder).glob("s*-kappa*-n*.json"))):
         content = storage.read_json(path)
         job = content["job"]
         first, second = job.pop("pair")
@@ -102,7 +103,7 @@ def made(folder):
         pretraining ended; and the time that all runs took.
     """
     folder = Path(folder)
-    identity = storage.read_json(folder / storage.MANIFEST)
+    identity = storage.identity(folder, "vision")
     runs = [storage.read_json(path) for path in sorted(folder.glob("run-*.json"))]
     facts = {
         "data": f"{identity['data']['name']}, digest {identity['data']['digest']}",
