@@ -1,5 +1,9 @@
 """What goes wrong, said clearly: argument checks and the convergence error."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 __all__ = ["ConvergenceError"]
@@ -14,7 +18,7 @@ class ConvergenceError(RuntimeError):
         The result so far, of the type that the call would have returned.
     """
 
-    def __init__(self, message, partial):
+    def __init__(self, message: str, partial: Any) -> None:
         super().__init__(message)
         self.partial = partial
 

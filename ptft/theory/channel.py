@@ -12,6 +12,9 @@ Panels of Gauss-Legendre nodes in u, placed where the denoiser bends and where t
 give it to rounding.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -20,7 +23,7 @@ import numpy as np
 from ..model.penalty import dual_denoiser
 from ..model.tasks import Prior
 
-__all__ = ["FINE", "STANDARD", "Group", "Moments", "Rule", "half_lines", "moments"]
+__all__ = ["FINE", "STANDARD", "Group", "HalfLines", "Moments", "Rule", "half_lines", "moments"]
 
 
 class Group(NamedTuple):
@@ -71,7 +74,7 @@ class HalfLines(NamedTuple):
     variance: np.ndarray
 
 
-def half_lines(groups):
+def half_lines(groups: Sequence[Group]) -> HalfLines:
     """Return the `HalfLines` of a list of `Group`."""
     rows = []
     for probability, scale, prior in groups:
@@ -164,7 +167,7 @@ class Moments(NamedTuple):
     slope_theta: np.ndarray
 
 
-def moments(lines, s2, theta, rule=STANDARD):
+def moments(lines: HalfLines, s2: np.ndarray, theta: np.ndarray, rule: Rule = STANDARD) -> Moments:
     """Return the expectations of equations (19) and (20), and their derivatives.
 
     Parameters
