@@ -65,9 +65,10 @@ $(FRESH):
 	mkdir -p $(BUILD)
 	touch $@
 
-check: $(READY)  ## check formatting, lint, and that each chapter's reference is complete and current
+check: $(READY)  ## check formatting, lint, types, and that each chapter's reference is complete and current
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 	$(BIN)/python book/tools/notebooks.py check
 
 format: $(READY)  ## format the code and fix what the linter can fix
@@ -84,4 +85,4 @@ overview: $(READY)  ## draw the figure of README.md again
 	$(BIN)/python book/tools/overview.py
 
 clean:  ## remove what was built, but not the environment
-	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .ruff_cache .benchmarks .hypothesis
+	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks .hypothesis

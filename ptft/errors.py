@@ -1,6 +1,9 @@
 """What goes wrong, said clearly: argument checks and the convergence error."""
 
+from __future__ import annotations
+
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,7 @@ class ConvergenceError(RuntimeError):
         The result so far, of the type that the call would have returned.
     """
 
-    def __init__(self, message, partial):
+    def __init__(self, message: str, partial: Any) -> None:
         super().__init__(message)
         self.partial = partial
 

@@ -1,7 +1,10 @@
 """The data that linear networks learn: targets of whitened inputs (arXiv 2409.14623)."""
 
+from __future__ import annotations
+
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 from .network import checked_matrix
@@ -9,7 +12,7 @@ from .network import checked_matrix
 __all__ = ["correlation", "semantic_tree", "whiten"]
 
 
-def correlation(X, Y, *, tolerance=1e-8):
+def correlation(X: ArrayLike, Y: ArrayLike, *, tolerance: float = 1e-8) -> np.ndarray:
     """Return the target Sigma = Y^T X / n_samples of whitened data.
 
     Parameters
@@ -43,7 +46,7 @@ def correlation(X, Y, *, tolerance=1e-8):
     return Y.T @ X / len(X)
 
 
-def whiten(X):
+def whiten(X: ArrayLike) -> np.ndarray:
     """Return the whitened inputs that are closest to X.
 
     Parameters
@@ -65,7 +68,7 @@ def whiten(X):
     return np.sqrt(len(X)) * left @ right
 
 
-def semantic_tree(depth=3):
+def semantic_tree(depth: int = 3) -> np.ndarray:
     """Return the features of the leaves of a binary tree, as a target for one-hot inputs.
 
     Parameters

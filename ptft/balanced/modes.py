@@ -5,14 +5,19 @@ is learned by itself: da/dt = sqrt(balance^2 + 4 a^2) (s - a). That is sigmoidal
 exponential where |balance| is large. `balance` is W2^T W2 - W1 W1^T, as in `ptft.balanced`.
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 
 __all__ = ["aligned_mode", "mode_time"]
 
 
-def aligned_mode(times, strength, start, balance):
+def aligned_mode(
+    times: ArrayLike, strength: ArrayLike, start: ArrayLike, balance: ArrayLike
+) -> float | np.ndarray:
     """Return the strength of a mode whose singular vectors are the target's from the start.
 
     Parameters
@@ -43,7 +48,9 @@ def aligned_mode(times, strength, start, balance):
     return variable.inverse(x)[()]
 
 
-def mode_time(fraction, strength, start, balance):
+def mode_time(
+    fraction: ArrayLike, strength: ArrayLike, start: ArrayLike, balance: ArrayLike
+) -> float | np.ndarray:
     """Return when an aligned mode reaches a fraction of its final strength.
 
     Parameters

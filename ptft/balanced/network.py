@@ -7,10 +7,14 @@ balanced network is one where that is a multiple of the identity, `balance`.
 (`ptft.Initialization`) is first minus second, and relative to c.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..values import Value
@@ -48,29 +52,36 @@ class Network(Value):
             )
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int]:
         """Numbers of input, hidden and output units."""
         return (self.w1.shape[1], *self.w2.shape[::-1])
 
     @property
-    def function(self):
+    def function(self) -> np.ndarray:
         """The linear map W2 W1 that the network computes; shape (n_out, n_in)."""
         return self.w2 @ self.w1
 
     @property
-    def balance(self):
+    def balance(self) -> float:
         """The mean of the diagonal of W2^T W2 - W1 W1^T, which gradient flow conserves."""
         return float((np.sum(self.w2**2) - np.sum(self.w1**2)) / len(self.w1))
 
     @property
-    def imbalance(self):
+    def imbalance(self) -> float:
         """Largest entry of W2^T W2 - W1 W1^T - balance I, relative to the squared weights."""
         gap = self.w2.T @ self.w2 - self.w1 @ self.w1.T - self.balance * np.eye(len(self.w1))
         size = max(np.sum(self.w1**2), np.sum(self.w2**2)) or 1.0
         return float(np.abs(gap).max() / size)
 
 
-def balanced_network(shape, balance, *, seed, singular_values=0.1, target=None):
+def balanced_network(
+    shape: Sequence[int],
+    balance: float,
+    *,
+    seed: int | np.random.SeedSequence | np.random.Generator,
+    singular_values: ArrayLike = 0.1,
+    target: ArrayLike | None = None,
+) -> Network:
     """Draw a network with W2^T W2 - W1 W1^T = balance I.
 
     Parameters
@@ -125,7 +136,7 @@ def balanced_network(shape, balance, *, seed, singular_values=0.1, target=None):
     )
 
 
-def layer_scales(singular_values, balance):
+def layer_scales(singular_values: np.ndarray, balance: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the singular values of both layers; their product is `singular_values`."""
     half = abs(balance) / 2.0
     larger = np.sqrt(np.hypot(singular_values, half) + half)
@@ -168,7 +179,7 @@ def _orthogonal(n, rng):
     return scipy.stats.ortho_group.rvs(n, random_state=rng) if n > 1 else np.ones((1, 1))
 
 
-def checked_matrix(name, value, shape=None):
+def checked_matrix(name: str, value: ArrayLike, shape: tuple[int, int] | None = None) -> np.ndarray:
     """Return `value` as a finite, non-empty float64 matrix, or raise a ValueError."""
     value = errors.real(name, value)
     if np.ndim(value) != 2 or not value.size or (shape and value.shape != shape):

@@ -10,11 +10,14 @@ dQ/dt = F Q - Q Q^T Q / 2 with F = [[-balance/2, Sigma^T], [Sigma, balance/2]], 
 equation, which is solved here in closed form for every balance and number of hidden units.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..values import Value
@@ -58,41 +61,40 @@ class Trajectory(Value):
         return np.split(self.factor, [self.target.shape[1]], axis=1)
 
     @cached_property
-    def gram(self):
+    def gram(self) -> np.ndarray:
         """Q Q^T with Q = [W1^T; W2]; shape (n_times, n_in + n_out, n_in + n_out)."""
         return self.factor @ self.factor.swapaxes(1, 2)
 
     @cached_property
-    def function(self):
+    def function(self) -> np.ndarray:
         """W2 W1; shape (n_times, n_out, n_in)."""
         first, second = self._layers
         return second @ first.swapaxes(1, 2)
 
     @cached_property
-    def input_gram(self):
+    def input_gram(self) -> np.ndarray:
         """W1^T W1, the similarity of inputs in the hidden layer; shape (n_times, n_in, n_in)."""
         first, _ = self._layers
         return first @ first.swapaxes(1, 2)
 
     @cached_property
-    def output_gram(self):
+    def output_gram(self) -> np.ndarray:
         """W2 W2^T, the similarity of outputs' weights; shape (n_times, n_out, n_out)."""
         _, second = self._layers
         return second @ second.swapaxes(1, 2)
 
     @cached_property
-    def loss(self):
+    def loss(self) -> np.ndarray:
         """||Sigma - W2 W1||^2 / 2, the loss up to a constant; shape (n_times,)."""
         return np.sum((self.target - self.function) ** 2, axis=(1, 2)) / 2.0
 
     @cached_property
-    def kernel_movement(self):
+    def kernel_movement(self) -> np.ndarray:
         """How far the tangent kernel is from that at the first time; shape (n_times,)."""
-        return kernel_movement(
-            self.input_gram[0], self.output_gram[0], self.input_gram, self.output_gram
-        )
+        start = self.input_gram[0], self.output_gram[0]
+        return np.asarray(kernel_movement(*start, self.input_gram, self.output_gram))
 
-    def network(self, index=-1):
+    def network(self, index: int = -1) -> Network:
         """Return the network at one of the times, its hidden units in some rotation.
 
         Learning another task from there has the same course for every such rotation.
@@ -101,7 +103,9 @@ class Trajectory(Value):
         return Network(first[index].T, second[index])
 
 
-def learn(network, target, times, *, balance=None):
+def learn(
+    network: Network, target: ArrayLike, times: ArrayLike, *, balance: float | None = None
+) -> Trajectory:
     """Solve gradient flow on ||Sigma - W2 W1||^2 / 2 from a balanced network, in closed form.
 
     In the eigenvectors of F the rows of Q grow as e^(g t), and arXiv 2409.14623 has
@@ -265,7 +269,9 @@ def _fate(pivots, strengths, start):
 # --- Kernels and representations ------------------------------------------------------------------
 
 
-def tangent_kernel(input_gram, output_gram, X=None):
+def tangent_kernel(
+    input_gram: ArrayLike, output_gram: ArrayLike, X: ArrayLike | None = None
+) -> np.ndarray:
     """Return the neural tangent kernel of a two-layer linear network.
 
     Parameters
@@ -295,7 +301,12 @@ def _square(name, value):
     return checked_matrix(name, value, (len(value), len(value)))
 
 
-def kernel_movement(input_gram, output_gram, new_input_gram, new_output_gram):
+def kernel_movement(
+    input_gram: ArrayLike,
+    output_gram: ArrayLike,
+    new_input_gram: ArrayLike,
+    new_output_gram: ArrayLike,
+) -> float | np.ndarray:
     """Return 1 - cos of the angle between two tangent kernels on whitened inputs.
 
     Parameters
@@ -333,7 +344,7 @@ def _squared_norm(input_gram, output_gram):
     return n_out * squares[0] + 2.0 * traces[0] * traces[1] + n_in * squares[1]
 
 
-def converged_grams(target, balance):
+def converged_grams(target: ArrayLike, balance: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the representations of a network that has learned, W1^T W1 and W2 W2^T.
 
     Parameters

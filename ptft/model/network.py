@@ -5,9 +5,12 @@ The network is f(x) = beta . x with beta = v+ o w+ - v- o w- (equation (1)); `w`
 so all functions broadcast.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..values import Value, frozen
@@ -47,9 +50,9 @@ class Initialization(Value):
         fine-tuned network starts, and stays, at the origin (k = 0).
     """
 
-    c_pt: float
-    lambda_pt: float
-    gamma_ft: float = 0.0
+    c_pt: float | np.ndarray
+    lambda_pt: float | np.ndarray
+    gamma_ft: float | np.ndarray = 0.0
 
     def __post_init__(self):
         values = {
@@ -79,22 +82,22 @@ class Weights(Value):
         Second layer of the positive and the negative pathway.
     """
 
-    w_plus: np.ndarray
-    w_minus: np.ndarray
-    v_plus: np.ndarray
-    v_minus: np.ndarray
+    w_plus: float | np.ndarray
+    w_minus: float | np.ndarray
+    v_plus: float | np.ndarray
+    v_minus: float | np.ndarray
 
     def __post_init__(self):
         for name in (field.name for field in fields(self)):
             object.__setattr__(self, name, frozen(getattr(self, name)))
 
     @property
-    def beta(self):
+    def beta(self) -> float | np.ndarray:
         """The linear map that the network computes, equation (1)."""
         return self.v_plus * self.w_plus - self.v_minus * self.w_minus
 
 
-def initial_weights(init):
+def initial_weights(init: Initialization) -> Weights:
     """Return the weights before pretraining, equations (2) and (3).
 
     Parameters
@@ -112,7 +115,7 @@ def initial_weights(init):
     return Weights(w, w, v, v)
 
 
-def pretrained_weights(beta_pt, init):
+def pretrained_weights(beta_pt: ArrayLike, init: Initialization) -> Weights:
     """Return the weights of the gradient flow when it has reached `beta_pt` (Appendix B.1).
 
     Along the flow w+ + v+ grows as e^s and w+ - v+ falls as e^-s, and the other way round in the
@@ -145,7 +148,7 @@ def pretrained_weights(beta_pt, init):
     )
 
 
-def rebalance(weights, gamma_ft):
+def rebalance(weights: Weights, gamma_ft: ArrayLike) -> Weights:
     """Return the weights from which fine-tuning starts, equations (4) and (5).
 
     Parameters
@@ -176,7 +179,7 @@ def _checked(weights):
     return Weights(**arrays)
 
 
-def conserved_quantities(weights):
+def conserved_quantities(weights: Weights) -> dict[str, float | np.ndarray]:
     """Return what gradient flow conserves in every coordinate (Appendix B.1).
 
     Parameters

@@ -6,9 +6,17 @@ written in the dual coordinate u = asinh(2 z / sqrt(k)) = 2 q_k'(z), in which no
     q_k(z) = (z / 2) (u - tanh(u / 2)),    q_k'(z) = u / 2,    q_k''(z) = 1 / sqrt(k + 4 z^2).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
+
+if TYPE_CHECKING:  # it imports this module
+    from .network import Initialization
 
 __all__ = [
     "denoise",
@@ -23,7 +31,7 @@ __all__ = [
 TINY, HUGE = 1e-300, 1e300  # sizes allowed; beyond them the results leave floating point
 
 
-def sqrt_k(beta_pt, init):
+def sqrt_k(beta_pt: ArrayLike, init: Initialization) -> float | np.ndarray:
     """Return the square root of the penalty parameter k, equation (14).
 
     sqrt(k) = 2 (1 + lambda) (c + sqrt(c^2 + beta_PT^2)) + gamma^2.
@@ -57,7 +65,7 @@ def sqrt_k(beta_pt, init):
     return errors.real("sqrt_k", result, TINY, HUGE)
 
 
-def sqrt_k_single_task(c_pt):
+def sqrt_k_single_task(c_pt: ArrayLike) -> float | np.ndarray:
     """Return sqrt(k) = 2 c for training from scratch, whatever the relative scale (Theorem 4.1).
 
     Parameters
@@ -89,7 +97,7 @@ def _checked(sqrt_k, **coefficient):
     return value, sqrt_k
 
 
-def penalty(z, sqrt_k):
+def penalty(z: ArrayLike, sqrt_k: ArrayLike) -> float | np.ndarray:
     """Return q_k(z), equation (13).
 
     Its sum over all coefficients is Q_k, equation (12).
@@ -112,12 +120,12 @@ def penalty(z, sqrt_k):
     return z / 2.0 * (u - np.tanh(u / 2.0))
 
 
-def penalty_gradient(z, sqrt_k):
+def penalty_gradient(z: ArrayLike, sqrt_k: ArrayLike) -> float | np.ndarray:
     """Return q_k'(z) = asinh(2 z / sqrt(k)) / 2. Parameters as in `penalty`."""
     return dual(*_checked(sqrt_k, z=z)) / 2.0
 
 
-def penalty_curvature(z, sqrt_k):
+def penalty_curvature(z: ArrayLike, sqrt_k: ArrayLike) -> float | np.ndarray:
     """Return q_k''(z) = 1 / sqrt(k + 4 z^2). Parameters as in `penalty`."""
     z, sqrt_k = _checked(sqrt_k, z=z)
     return 0.5 / np.hypot(sqrt_k / 2.0, z)
@@ -148,7 +156,7 @@ def dual_denoiser(z, a, b):
     return u
 
 
-def denoise(z, theta, sqrt_k):
+def denoise(z: ArrayLike, theta: ArrayLike, sqrt_k: ArrayLike) -> float | np.ndarray:
     """Return the scalar denoiser x_hat(z; theta, k), equation (17).
 
     The minimiser of (x - z)^2 / (2 theta) + q_k(x), that is the root of
@@ -181,7 +189,7 @@ def denoise(z, theta, sqrt_k):
     return np.copysign(x, z)[()]
 
 
-def denoiser_slope(x, theta, sqrt_k):
+def denoiser_slope(x: ArrayLike, theta: ArrayLike, sqrt_k: ArrayLike) -> float | np.ndarray:
     """Return d x_hat / d z at the denoiser's value x, equations (38)-(40).
 
     Parameters

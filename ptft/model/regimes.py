@@ -1,8 +1,11 @@
 """l-order, pretraining dependence and the regimes they span (Section 5.1, Appendix B.2)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 from .network import Initialization
@@ -11,7 +14,7 @@ from .penalty import dual, sqrt_k
 __all__ = ["REGIMES", "Regime", "kappa", "l_order", "pretraining_dependence", "regime_weights"]
 
 
-def kappa(beta_pt, init):
+def kappa(beta_pt: ArrayLike, init: Initialization) -> float | np.ndarray:
     """Return kappa = ``d log sqrt(k) / d log |beta_PT|``, equation (23).
 
     Parameters
@@ -42,7 +45,7 @@ def _dual_coordinates(beta_ft, beta_pt, init):
     return u, 1.0 - np.tanh(u / 2.0) / u
 
 
-def l_order(beta_ft, beta_pt, init):
+def l_order(beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization) -> float | np.ndarray:
     """Return the l-order ``d log q_k / d log |beta_FT|``, equations (21) and (24).
 
     Parameters
@@ -62,7 +65,9 @@ def l_order(beta_ft, beta_pt, init):
     return 1.0 / _dual_coordinates(beta_ft, beta_pt, init)[1]
 
 
-def pretraining_dependence(beta_ft, beta_pt, init):
+def pretraining_dependence(
+    beta_ft: ArrayLike, beta_pt: ArrayLike, init: Initialization
+) -> float | np.ndarray:
     """Return the pretraining dependence, equations (21) and (25).
 
     It is ``d log q_k / d log |beta_PT|``, at fixed beta_FT and initialisation.
@@ -84,7 +89,7 @@ def pretraining_dependence(beta_ft, beta_pt, init):
     return 0.0 - kappa(beta_pt, init) * excess  # no negative zero
 
 
-def regime_weights(l_order, pretraining_dependence):
+def regime_weights(l_order: ArrayLike, pretraining_dependence: ArrayLike) -> np.ndarray:
     """Return barycentric coordinates in the triangle of regimes I, II and III (Fig. 2a).
 
     Parameters

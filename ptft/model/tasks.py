@@ -1,9 +1,13 @@
 """Teachers, groups and data (Section 3.3, Definition C.1)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 
@@ -28,9 +32,9 @@ class Prior:
         Of equal length; weights are positive and sum to 1, means and variances at least 0.
     """
 
-    weights: tuple
-    means: tuple
-    variances: tuple
+    weights: Sequence[float]
+    means: Sequence[float]
+    variances: Sequence[float]
 
     def __post_init__(self):
         fields = {
@@ -46,22 +50,22 @@ class Prior:
             object.__setattr__(self, name, tuple(field.tolist()))
 
     @classmethod
-    def zero(cls):
+    def zero(cls) -> Prior:
         """Return the prior of an inactive coefficient."""
         return cls.signs(0.0)
 
     @classmethod
-    def signs(cls, amplitude):
+    def signs(cls, amplitude: float) -> Prior:
         """Return +-amplitude with equal probability."""
         return cls((1.0,), (amplitude,), (0.0,))
 
     @classmethod
-    def gaussian(cls, variance):
+    def gaussian(cls, variance: float) -> Prior:
         """Return a centred Gaussian."""
         return cls((1.0,), (0.0,), (variance,))
 
     @property
-    def second_moment(self):
+    def second_moment(self) -> float:
         """E[x^2]."""
         return float(
             sum(
@@ -70,7 +74,7 @@ class Prior:
             )
         )
 
-    def sample(self, size, rng):
+    def sample(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draw coefficients.
 
         Parameters
@@ -143,15 +147,15 @@ class Task:
 
     def __init__(
         self,
-        rho_pt,
-        rho_ft=None,
-        overlap=None,
-        amplitude_pt=1.0,
-        prior="gaussian",
+        rho_pt: float,
+        rho_ft: float | None = None,
+        overlap: float | None = None,
+        amplitude_pt: float = 1.0,
+        prior: str = "gaussian",
         *,
-        rho_shared=None,
-        rho_new=None,
-    ):
+        rho_shared: float | None = None,
+        rho_new: float | None = None,
+    ) -> None:
         fields = {"rho_pt": _open_probability("rho_pt", rho_pt)}
         given = (rho_ft is not None, overlap is not None)
         conditional = (rho_shared is not None, rho_new is not None)
@@ -170,13 +174,13 @@ class Task:
         for name, value in (fields | {"prior": prior}).items():
             object.__setattr__(self, name, value)
 
-    def active_prior(self):
+    def active_prior(self) -> Prior:
         """Return the `Prior` of an active fine-tuning coefficient."""
         if self.prior == "gaussian":
             return Prior.gaussian(1.0 / self.rho_ft)
         return Prior.signs(1.0 / np.sqrt(self.rho_ft))
 
-    def groups(self):
+    def groups(self) -> list[TaskGroup]:
         """Return the groups of Definition C.1, equation (29), that have a positive probability.
 
         Returns
@@ -194,7 +198,9 @@ class Task:
         ]
         return [group for group in groups if group.probability > 0.0]
 
-    def sample_teachers(self, n_dims, rng):
+    def sample_teachers(
+        self, n_dims: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Draw both teachers, equations (8)-(10).
 
         Parameters
@@ -250,7 +256,7 @@ def _from_conditionals(rho_pt, rho_shared, rho_new):
     return {"rho_ft": rho_ft, "overlap": overlap, "rho_shared": rho_shared, "rho_new": rho_new}
 
 
-def sample_inputs(n_samples, n_dims, rng):
+def sample_inputs(n_samples: int, n_dims: int, rng: np.random.Generator) -> np.ndarray:
     """Draw inputs with independent N(0, 1 / n_dims) entries (Section 4.2).
 
     Parameters
@@ -267,7 +273,9 @@ def sample_inputs(n_samples, n_dims, rng):
     return rng.standard_normal((n_samples, n_dims)) / np.sqrt(n_dims)
 
 
-def noisy_labels(inputs, beta, noise, rng):
+def noisy_labels(
+    inputs: ArrayLike, beta: ArrayLike, noise: float, rng: np.random.Generator
+) -> np.ndarray:
     """Return labels y = X beta + noise, equation (16).
 
     Parameters

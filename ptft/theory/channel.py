@@ -12,6 +12,9 @@ Panels of Gauss-Legendre nodes in u, placed where the denoiser bends and where t
 give it to rounding.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -25,6 +28,7 @@ __all__ = [
     "FINE",
     "STANDARD",
     "Group",
+    "HalfLines",
     "Moments",
     "QuadratureRule",
     "checked_groups",
@@ -45,7 +49,7 @@ class Group(NamedTuple):
     prior: Prior
 
 
-def checked_groups(groups, ends=()):
+def checked_groups(groups: Sequence[Group], ends: Sequence[float] = ()) -> list[Group]:
     """Return the groups that hold coordinates, with probabilities that sum to 1.
 
     Parameters
@@ -115,7 +119,7 @@ class HalfLines(NamedTuple):
     variance: np.ndarray
 
 
-def half_lines(groups):
+def half_lines(groups: Sequence[Group]) -> HalfLines:
     """Return the `HalfLines` of a list of `Group`."""
     rows = []
     for probability, scale, prior in groups:
@@ -208,7 +212,9 @@ class Moments(NamedTuple):
     slope_theta: np.ndarray
 
 
-def moments(lines, s2, theta, rule=STANDARD):
+def moments(
+    lines: HalfLines, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
+) -> Moments:
     """Return the expectations in equations (18), (19) and (20), and their derivatives.
 
     Parameters

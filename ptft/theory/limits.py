@@ -6,11 +6,16 @@ the denoiser is soft thresholding and the fixed point the state evolution of Don
 Montanari (2009), with their phase transition between exact recovery and error.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
-from .channel import checked_groups
+from .channel import Group, checked_groups
 
 __all__ = ["basis_pursuit", "basis_pursuit_transition", "minimum_norm"]
 
@@ -19,7 +24,7 @@ _SMALLEST = -350.0  # log s below which s^2 leaves floating point: exact recover
 _TINY = np.finfo(float).tiny
 
 
-def minimum_norm(second_moment, alpha, noise=0.0):
+def minimum_norm(second_moment: float, alpha: ArrayLike, noise: float = 0.0) -> float | np.ndarray:
     """Return the error of the minimum l2 norm interpolator (k -> inf).
 
     Parameters
@@ -42,7 +47,7 @@ def minimum_norm(second_moment, alpha, noise=0.0):
     return (1.0 - alpha) * second_moment + noise * alpha / (1.0 - alpha)
 
 
-def basis_pursuit_transition(rho):
+def basis_pursuit_transition(rho: float) -> float:
     """Return the alpha above which basis pursuit recovers a teacher exactly.
 
     Parameters
@@ -73,7 +78,9 @@ def _null_risk(nu):
     return 2.0 * tail * ((1.0 + nu * nu) * mills - nu)
 
 
-def basis_pursuit(groups, alpha, noise=0.0, n_nodes=64):
+def basis_pursuit(
+    groups: Sequence[Group], alpha: float, noise: float = 0.0, n_nodes: int = 64
+) -> tuple[float, float]:
     """Return the error of basis pursuit, min ||beta||_1 subject to X beta = y (k -> 0).
 
     Parameters
@@ -94,7 +101,8 @@ def basis_pursuit(groups, alpha, noise=0.0, n_nodes=64):
     """
     alpha = errors.number("alpha", alpha, 0.0, 1.0, open_low=True, open_high=True)
     noise = errors.number("noise", noise, 0.0)
-    channel = _SoftThreshold(*_components(groups), n_nodes)
+    share, mean, variance = _components(groups)
+    channel = _SoftThreshold(share, mean, variance, n_nodes)
     if noise == 0.0 and channel.recovers(alpha):
         return 0.0, 0.0
 

@@ -9,11 +9,16 @@ The paper prints its settings (E.2.5), but the values of its numerical floors an
 for "large" are not in the text that we could read. Those below are ours, and named as such.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
+from ..model.network import Initialization
+from ..model.tasks import Task
 from ..values import Value
 from .replica import penalised_groups
 
@@ -129,7 +134,7 @@ class MonteCarloCurve(Value):
     noisy: np.ndarray
 
     @property
-    def reliable(self):
+    def reliable(self) -> np.ndarray:
         """Where no failure indicator is raised; array of bool, shape (n_alpha,)."""
         return ~(self.unconverged | self.mismatched | self.noisy)
 
@@ -220,7 +225,13 @@ def _continuation(samples, alphas, noise, settings):
     return rows
 
 
-def monte_carlo_curve(task, init, alpha, noise=0.0, settings=None):
+def monte_carlo_curve(
+    task: Task,
+    init: Initialization,
+    alpha: ArrayLike,
+    noise: float = 0.0,
+    settings: MonteCarloSettings | None = None,
+) -> MonteCarloCurve:
     """Solve the fixed point as the paper does (Appendix E.2).
 
     Parameters

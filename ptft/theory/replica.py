@@ -7,9 +7,13 @@ at fixed s^2 the left side of (20) falls with theta, and along the curve on whic
 changes sign once. Brackets on both variables, drawn from these two facts, guard the iteration.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..model.network import Initialization
@@ -51,16 +55,16 @@ class LearningCurve(Value):
         One sentence: how many points converged, and which did not.
     """
 
-    alpha: np.ndarray
-    error: np.ndarray
-    s2: np.ndarray
-    theta: np.ndarray
-    residual: np.ndarray
-    expectation_error: np.ndarray
+    alpha: float | np.ndarray
+    error: float | np.ndarray
+    s2: float | np.ndarray
+    theta: float | np.ndarray
+    residual: float | np.ndarray
+    expectation_error: float | np.ndarray
     status: str
 
 
-def penalised_groups(task, init):
+def penalised_groups(task: Task, init: Initialization) -> list[Group]:
     """Return the groups of a task, each with the penalty that pretraining gave it.
 
     Parameters
@@ -83,7 +87,9 @@ def penalised_groups(task, init):
     ]
 
 
-def learning_curve(task, init, alpha, noise=0.0, ridge=0.0):
+def learning_curve(
+    task: Task, init: Initialization, alpha: ArrayLike, noise: float = 0.0, ridge: float = 0.0
+) -> LearningCurve:
     """Return the generalization error of pretraining and fine-tuning (Proposition 4.2).
 
     Parameters
@@ -122,7 +128,9 @@ def learning_curve(task, init, alpha, noise=0.0, ridge=0.0):
     return fixed_point(penalised_groups(task, init), alpha, noise, ridge)
 
 
-def fixed_point(groups, alpha, noise=0.0, ridge=0.0):
+def fixed_point(
+    groups: Sequence[Group], alpha: ArrayLike, noise: float = 0.0, ridge: float = 0.0
+) -> LearningCurve:
     """Solve the fixed-point equations (19) and (20) for any finite mixture of groups.
 
     Parameters

@@ -8,13 +8,16 @@ Donoho, Maleki and Montanari, PNAS 106 (2009) 18914. The algorithm is
 `ptft.training.message_passing`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import errors
 from ..values import Value
-from .channel import checked_groups, half_lines, moments
+from .channel import Group, checked_groups, half_lines, moments
 
 __all__ = ["StateEvolution", "check_sample_size", "solve_theta", "state_evolution"]
 
@@ -36,7 +39,14 @@ class StateEvolution(Value):
     error: np.ndarray
 
 
-def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
+def state_evolution(
+    groups: Sequence[Group],
+    alpha: float,
+    noise: float = 0.0,
+    ridge: float = 0.0,
+    *,
+    n_iterations: int = 100,
+) -> StateEvolution:
     """Predict the iterates of approximate message passing in the limit of many dimensions.
 
     Parameters
@@ -77,7 +87,7 @@ def state_evolution(groups, alpha, noise=0.0, ridge=0.0, *, n_iterations=100):
     return StateEvolution(*np.array(rows).T)
 
 
-def check_sample_size(alpha, ridge):
+def check_sample_size(alpha: float, ridge: float) -> None:
     """Raise a ValueError where the samples alone determine the coefficients."""
     if alpha >= 1.0 and not ridge:
         raise ValueError(
@@ -94,7 +104,13 @@ def _theta_of(lines, s2, alpha, ridge, start):
     return solve_theta(slope, alpha, ridge, start)
 
 
-def solve_theta(slope, alpha, ridge, theta, accuracy=1e-14):
+def solve_theta(
+    slope: Callable[[float], tuple[float, float, float]],
+    alpha: float,
+    ridge: float,
+    theta: float,
+    accuracy: float = 1e-14,
+) -> float:
     """Solve mean slope + ridge / theta = alpha, whose left side falls with theta.
 
     Parameters

@@ -6,9 +6,12 @@ learning rate eta it advances gradient flow's time, for ||y - X beta||^2 / 2, by
 Steps of finite length break the conservation laws a little, so the end depends on eta.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, fields
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..errors import ConvergenceError
@@ -43,21 +46,21 @@ class Descent(Value):
     status: str
 
     @property
-    def beta(self):
+    def beta(self) -> np.ndarray:
         """The linear map that the weights make, shape (..., n_dims)."""
-        return self.weights.beta
+        return np.asarray(self.weights.beta)
 
 
 def gradient_descent(
-    X,
-    y,
-    weights,
+    X: ArrayLike,
+    y: ArrayLike,
+    weights: Weights,
     *,
-    learning_rate=0.5,
-    threshold=1e-4,
-    max_epochs=5_000_000,
-    device="cpu",
-):
+    learning_rate: float = 0.5,
+    threshold: float = 1e-4,
+    max_epochs: int = 5_000_000,
+    device: str = "cpu",
+) -> Descent:
     """Descend the mean squared error from given weights; needs torch.
 
     The defaults are the paper's (Appendix E.2.6). Its fine-tuning starts from

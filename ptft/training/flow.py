@@ -13,15 +13,19 @@ an equation for as many unknowns as there are samples, in the dual variable nu. 
 follow from the initial weights; when both pathways start alike, sqrt(k) = 2 (w^2 + v^2), u0 = 0.
 """
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..errors import ConvergenceError
-from ..model.network import Weights, conserved_quantities, initial_weights
+from ..model.network import Initialization, Weights, conserved_quantities, initial_weights
 from ..values import Value
 from .problem import checked_data, well_conditioned
 
@@ -71,7 +75,7 @@ class Flow(Value):
     status: str
 
 
-def pretrain(X, y, init, **options):
+def pretrain(X: ArrayLike, y: ArrayLike, init: Initialization, **options: Any) -> Flow:
     """Integrate the gradient flow of pretraining, from scratch to convergence.
 
     Parameters
@@ -100,16 +104,16 @@ def pretrain(X, y, init, **options):
 
 
 def fine_tune(
-    X,
-    y,
-    weights,
+    X: ArrayLike,
+    y: ArrayLike,
+    weights: Weights,
     *,
-    coordinates="dual",
-    tolerance=1e-12,
-    times=(),
-    rtol=1e-11,
-    max_steps=200_000,
-):
+    coordinates: str = "dual",
+    tolerance: float = 1e-12,
+    times: ArrayLike = (),
+    rtol: float = 1e-11,
+    max_steps: int = 200_000,
+) -> Flow:
     """Integrate gradient flow from given weights to convergence.
 
     Parameters

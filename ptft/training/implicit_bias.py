@@ -14,10 +14,13 @@ entries, approximate message passing needs only products with X.
 The Cholesky factor of one step preconditions conjugate gradients in the next: few are needed.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..errors import ConvergenceError
@@ -73,7 +76,9 @@ class ImplicitBias(Value):
     status: str
 
 
-def implicit_bias(X, y, sqrt_k, *, method="auto", tolerance=1e-10):
+def implicit_bias(
+    X: ArrayLike, y: ArrayLike, sqrt_k: ArrayLike, *, method: str = "auto", tolerance: float = 1e-10
+) -> ImplicitBias:
     """Return the coefficients that gradient flow finds: argmin Q_k(beta) with X beta = y.
 
     Equation (11) of Theorem 4.1.
@@ -123,7 +128,8 @@ def implicit_bias(X, y, sqrt_k, *, method="auto", tolerance=1e-10):
     found = None
     if method == "auto" and X.size >= _LARGE and len(y) < X.shape[1] and y.any():
         found = _newton_from_messages(X, y, sqrt_k)
-    return _result(X, y, sqrt_k, *(found or _newton(X, y, sqrt_k)), tolerance)
+    beta, nu, iterations, found_by = found or _newton(X, y, sqrt_k)
+    return _result(X, y, sqrt_k, beta, nu, iterations, found_by, tolerance)
 
 
 def _by_messages(X, y, sqrt_k, tolerance):

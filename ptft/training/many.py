@@ -8,9 +8,12 @@ converged; one that diverges, or has not converged after `max_iterations`, is so
 `implicit_bias`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..model.penalty import dual
@@ -43,7 +46,14 @@ class ImplicitBiases(Value):
     iterations: np.ndarray
 
 
-def implicit_biases(X, Y, sqrt_k, *, tolerance=1e-10, max_iterations=1000):
+def implicit_biases(
+    X: ArrayLike,
+    Y: ArrayLike,
+    sqrt_k: ArrayLike,
+    *,
+    tolerance: float = 1e-10,
+    max_iterations: int = 1000,
+) -> ImplicitBiases:
     """Return argmin Q_k(beta) subject to X beta = y, equation (11), for several (y, k) and one X.
 
     Parameters

@@ -19,9 +19,12 @@ nu = z / (theta alpha): the minimiser of (15), and for ridge = 0 that of (11).
 Message passing: Donoho, Maleki and Montanari, PNAS 106 (2009) 18914.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..errors import ConvergenceError
@@ -67,8 +70,15 @@ class MessagePassing(Value):
 
 
 def approximate_message_passing(
-    X, y, sqrt_k, *, ridge=0.0, teacher=None, tolerance=1e-10, max_iterations=2000
-):
+    X: ArrayLike,
+    y: ArrayLike,
+    sqrt_k: ArrayLike,
+    *,
+    ridge: float = 0.0,
+    teacher: ArrayLike | None = None,
+    tolerance: float = 1e-10,
+    max_iterations: int = 2000,
+) -> MessagePassing:
     """Minimise equation (15) by approximate message passing.
 
     Fast where the entries of X are independent with mean 0 and equal variance; for other inputs it

@@ -1,14 +1,17 @@
 """The problem that flow, solver and message passing share: inputs, labels, penalties."""
 
+from __future__ import annotations
+
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 
 __all__ = ["checked_data", "checked_scale", "well_conditioned"]
 
 
-def checked_data(X, y):
+def checked_data(X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return X and y as finite float64 arrays of matching shapes, or raise a ValueError."""
     X, y = errors.real("X", X), errors.real("y", y)
     if np.ndim(X) != 2 or not X.size:
@@ -20,7 +23,7 @@ def checked_data(X, y):
     return X, y
 
 
-def checked_scale(sqrt_k, n_dims):
+def checked_scale(sqrt_k: ArrayLike, n_dims: int) -> np.ndarray:
     """Return sqrt_k as a positive array of shape (n_dims,), or raise a ValueError."""
     sqrt_k = errors.positive("sqrt_k", sqrt_k)
     if np.shape(sqrt_k) not in ((), (1,), (n_dims,)):
@@ -30,7 +33,7 @@ def checked_scale(sqrt_k, n_dims):
     return np.broadcast_to(sqrt_k, (n_dims,))
 
 
-def well_conditioned(rows):
+def well_conditioned(rows: np.ndarray) -> bool:
     """Return whether rows rows^T has a condition number below 1e6."""
     gram = rows @ rows.T
     norm = np.abs(gram).sum(axis=0).max()
