@@ -275,3 +275,56 @@ def test_raises_with_the_result_so_far():
     with pytest.raises(ConvergenceError, match="tolerance 1e-40") as caught:
         implicit_bias(X, y, 0.3, tolerance=1e-40)
     check(X, y, 0.3, caught.value.partial)
+
+
+# --- Rows, columns and penalties of any size ------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1e-300, 1e-100, 1e-30, 1e-16, 1e-5, 1e5, 1e16, 1e30, 1e100])
+def test_a_row_counts_whatever_its_size(factor):
+    X, y = np.array([[1.0, 2.0, 1.0], [1.0, 1.0, 3.0]]), np.array([2.0, 3.0])
+    scale = np.array([1.0, factor])
+    found = implicit_bias(X * scale[:, None], y * scale, 0.1)
+    np.testing.assert_allclose(found.beta, implicit_bias(X, y, 0.1).beta, rtol=1e-14)
+    assert found.row_residual < 1e-15
+    np.testing.assert_allclose(
+        (X * scale[:, None]).T @ found.nu, penalty_gradient(found.beta, 0.1), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("decades", [3, 15, 30])
+def test_rows_and_columns_of_mixed_sizes(seed, decades):
+    """Columns times c and sqrt_k over c: coefficients over c, as q_{k/c^2}(z/c) = q_k(z) / c."""
+    rng = np.random.default_rng(seed)
+    G, common = rng.standard_normal((5, 12)), 10.0 ** rng.uniform(-decades / 2, decades / 2)
+    y, rows = G @ rng.standard_normal(12), 10.0 ** rng.uniform(-decades, decades, 5)
+    plain = implicit_bias(G, y, 0.1)
+    mixed = implicit_bias(G * rows[:, None] * common, y * rows, 0.1 / common)
+    np.testing.assert_allclose(mixed.beta * common, plain.beta, rtol=1e-10, atol=1e-13)
+    columns = 10.0 ** rng.uniform(-decades / 4, decades / 4, 12)
+    both = implicit_bias(G * columns * rows[:, None], y * rows, 0.1 / columns)
+    alone = implicit_bias(G * columns, y, 0.1 / columns)
+    np.testing.assert_allclose(both.beta, alone.beta, rtol=1e-9, atol=1e-12 * abs(alone.beta).max())
+
+
+def test_small_labels_beside_large_ones_are_met_in_their_own_units():
+    X = np.zeros((2, 4))
+    X[0, :2] = X[1, 2:] = [1.0, 2.0]
+    found = implicit_bias(X, [1e10, 1e-10], 1e-3)
+    alone = implicit_bias(X[1:, 2:], [1e-10], 1e-3)
+    np.testing.assert_allclose(found.beta[2:], alone.beta, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sqrt_k", [1e-10, 1e-20, 1e-30, 1e-60])
+@pytest.mark.parametrize(("n_samples", "n_dims", "n_active"), [(4, 9, 1), (4, 9, 2), (10, 30, 2)])
+def test_tiny_penalties_with_few_active_coefficients(sqrt_k, n_samples, n_dims, n_active):
+    """Basis pursuit's solution is the teacher here or not; the labels are met to rounding."""
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        X, teacher = rng.standard_normal((n_samples, n_dims)), np.zeros(n_dims)
+        teacher[:n_active] = rng.standard_normal(n_active)
+        found = implicit_bias(X, X @ teacher, sqrt_k)
+        assert found.residual < 1e-12
+        assert found.optimality < 1e-8
+        assert "converged: relative residual" in found.status

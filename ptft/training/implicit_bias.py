@@ -38,6 +38,8 @@ _ROUNDING = 1e-13  # relative residual from which a step without progress is the
 _PATIENCE = 8  # steps without progress before that
 _LARGE = 500_000  # size of X from which message passing is tried first
 _NEAR = 0.1  # relative residual at which Newton's method takes over from it
+_SPREAD = 10.0  # binary orders of magnitude that rows or columns may differ by as they are
+_OPTIMAL = 1e-7  # deviation from optimality up to which a result counts as converged
 _SMALL_SYSTEM = 200  # samples up to which a factorisation costs less than conjugate gradients
 _MAX_GRADIENTS = 10  # before a new factorisation is the better bargain
 
@@ -54,8 +56,10 @@ class ImplicitBias(Value):
         Multiplier of the constraints: q_k'(beta) = X^T nu.
     residual : float
         ||X beta - y|| / ||y||.
+    row_residual : float
+        The largest |X beta - y| of a row, relative to that row's own |X| |beta| + |y|.
     optimality : float
-        Largest |q_k'(beta) - X^T nu|, relative to the largest |X^T nu|.
+        Largest |q_k'(beta) - X^T nu| of a coordinate, relative to its own |X|^T |nu|.
     gap : float
         |nu . (y - X beta)| / Q_k(beta): Q_k(beta) minus the dual function, relatively.
     iterations : int
@@ -69,6 +73,7 @@ class ImplicitBias(Value):
     beta: np.ndarray
     nu: np.ndarray
     residual: float
+    row_residual: float
     optimality: float
     gap: float
     iterations: int
@@ -96,7 +101,8 @@ def implicit_bias(
         with independent entries only. "auto" is Newton's method, for large X from a start that
         message passing provides if it can.
     tolerance : float
-        On ||X beta - y|| / ||y||; larger than 0. Newton's method returns beta at rounding level.
+        On ||X beta - y|| / ||y||, and on each row relative to its own terms; in (0, 1). Newton's
+        method returns beta at rounding level.
 
     Returns
     -------
@@ -125,11 +131,38 @@ def implicit_bias(
         raise ValueError(f'method must be "auto", "newton" or "message passing", got {method!r}')
     if method == "message passing":
         return _by_messages(X, y, sqrt_k, tolerance)
+    scale = _row_scale(X)
+    X, y = X * scale[:, None], y * scale
     found = None
     if method == "auto" and X.size >= _LARGE and len(y) < X.shape[1] and y.any():
         found = _newton_from_messages(X, y, sqrt_k)
     beta, nu, iterations, found_by = found or _newton(X, y, sqrt_k)
-    return _result(X, y, sqrt_k, beta, nu, iterations, found_by, tolerance)
+    return _result(X, y, sqrt_k, beta, nu, iterations, found_by, tolerance, scale)
+
+
+def _row_scale(X):
+    """Return powers of two that make rows of very different size alike; ones for all others.
+
+    Ruiz's equilibration, in logarithms: rows and columns are divided in turn by the square roots of
+    their largest entries. Columns are only measured here, as the penalty gives each its meaning.
+    """
+    with np.errstate(divide="ignore"):
+        size = np.log2(np.abs(X))
+    ones, spread = np.ones(len(X)), 0.0
+    for axis in (0, 1):
+        largest = size.max(axis=axis)
+        largest = largest[np.isfinite(largest)]
+        spread = max(spread, np.ptp(largest) if largest.size else 0.0)
+    if spread < _SPREAD:
+        return ones
+    rows = np.zeros(len(X))
+    for _ in range(60):
+        for axis in (1, 0):
+            half = size.max(axis=axis, keepdims=True) / 2.0
+            half = np.where(np.isfinite(half), half, 0.0)
+            size = size - half
+            rows = rows - half[:, 0] if axis == 1 else rows
+    return np.exp2(np.clip(np.round(rows), -1000.0, 1000.0))
 
 
 def _by_messages(X, y, sqrt_k, tolerance):
@@ -171,7 +204,7 @@ def _newton(X, y, sqrt_k):
         return beta, multiplier(nu), 0, "linear system"
     path = _Path(rows, labels, sqrt_k)
     path.follow()
-    return path.beta(sqrt_k), multiplier(path.nu), path.steps, "Newton"
+    return path.polished(), multiplier(path.nu), path.steps, "Newton"
 
 
 def _independent_rows(X, y):
@@ -226,12 +259,30 @@ class _Path:
         """Return the primal variable for sqrt(k) = scale."""
         return scale / 2.0 * np.sinh(2.0 * self.u)
 
+    def polished(self):
+        """Return beta at the end of the path, large coefficients corrected by what is missing.
+
+        With fewer large coefficients than labels, the tiny ones carry the labels' own rounding
+        errors, and the dual function cannot tell how well the large ones fit. To first order they
+        are corrected without it; u follows to the square of a relative change.
+        """
+        beta = self.beta(self.sqrt_k)
+        missing = self.labels - self.rows @ beta
+        if np.linalg.norm(missing / self.size) <= _ROUNDING:
+            return beta
+        weight = np.hypot(self.sqrt_k, 2.0 * beta)
+        change = weight * self.systems.solve(weight, missing, 1e-10)[1]
+        better = beta + np.where(np.abs(change) < 1e-6 * np.abs(beta), change, 0.0)
+        left = self.labels - self.rows @ better
+        fits = np.linalg.norm(left / self.size) < np.linalg.norm(missing / self.size)
+        return better if fits else beta
+
     def start_at(self, nu):
         """Move to nu; return the relative residual there."""
         self.nu, self.u = nu, self.rows.T @ nu
         if np.abs(self.u).max() > 150.0:
             return np.inf
-        return np.linalg.norm(self.rows @ self.beta(self.sqrt_k) - self.labels) / self.size
+        return np.linalg.norm((self.rows @ self.beta(self.sqrt_k) - self.labels) / self.size)
 
     def follow(self):
         """Go from a large sqrt(k), where beta is linear in nu, to the wanted one."""
@@ -244,6 +295,11 @@ class _Path:
             self._predict(scale, target)
             scale = target
         self.correct(scale, 0.0)
+        size = np.abs(self.rows) @ np.abs(self.beta(scale)) + np.abs(self.labels)
+        if np.any(np.abs(self.labels - self.rows @ self.beta(scale)) > 1e-12 * size):
+            # Some rows are small beside others even so: measure each in its own units.
+            self.size = np.where(size > 0.0, size, 1.0)
+            self.correct(scale, 0.0)
 
     def _highest_level(self):
         """Return a sqrt(k) at which beta is linear in nu, in units in which columns count alike."""
@@ -258,7 +314,7 @@ class _Path:
         for _ in range(_MAX_STEPS):
             beta = self.beta(scale)
             missing = self.labels - self.rows @ beta
-            residual = np.linalg.norm(missing) / self.size
+            residual = np.linalg.norm(missing / self.size)
             # far from the solution the residual need not fall: the dual function grows
             idle = 0 if residual > 1e-6 or residual < best / 2.0 else idle + 1
             best = min(best, residual)
@@ -269,7 +325,8 @@ class _Path:
             if idle > _PATIENCE:
                 self.systems.careful, idle = True, 0
             weight, accuracy = np.hypot(scale, 2.0 * beta), np.clip(residual, 1e-10, 0.1)
-            self._move(*self.systems.solve(weight, missing, accuracy), scale)
+            nu, u = self.systems.solve(weight, missing, accuracy)
+            self._move(nu, u, scale, missing @ nu)
         return residual
 
     def _predict(self, scale, target):
@@ -281,17 +338,20 @@ class _Path:
         step = 2.0 * np.log(_FACTOR) / max(np.abs(u).max(), 2.0 * np.log(_FACTOR))
         self.nu, self.u = self.nu + step * nu, self.u + step * u
 
-    def _move(self, nu, u, scale):
-        """Go along a Newton direction to the maximum of the dual function."""
+    def _move(self, nu, u, scale, gain):
+        """Go along a Newton direction, in which the dual function rises by `gain`, to its top."""
         reach = 2.0 * np.abs(u).max()
-        step = 1.0 if reach < 1e-2 else self._line_search(u, self.labels @ nu, scale, 200.0 / reach)
+        step = 1.0 if reach < 1e-2 else self._line_search(u, gain, scale, 200.0 / reach)
         self.nu, self.u = self.nu + step * nu, self.u + step * u
 
     def _line_search(self, u, gain, scale, end):
         """Return the step to the maximum, or `end`, up to which nothing overflows."""
 
         def slope(step):
-            return np.sum(scale / 2.0 * np.sinh(2.0 * (self.u + step * u)) * u) - gain
+            # What beta changes by, free of cancellation: where few coefficients are large, the
+            # gain in the others is below the rounding errors of beta itself.
+            change = scale * np.cosh(2.0 * self.u + step * u) * np.sinh(step * u)
+            return np.sum(change * u) - gain
 
         high = min(1.0, end)
         while slope(high) < 0.0:
@@ -368,19 +428,25 @@ class _Systems:
         return None
 
 
-def _result(X, y, sqrt_k, beta, nu, iterations, method, tolerance):
-    """Return the `ImplicitBias`, or raise if the residual is too large."""
+def _result(X, y, sqrt_k, beta, nu, iterations, method, tolerance, scale=1.0):
+    """Return the `ImplicitBias`, or raise if a residual is too large; rows are scaled."""
     u, slope = X.T @ nu, penalty_gradient(beta, sqrt_k)
-    missing = y - X @ beta
-    residual = float(np.linalg.norm(missing) / (np.linalg.norm(y) or 1.0))
-    optimality = float(np.abs(u - slope).max() / (np.abs(u).max() or 1.0))
+    missing, own = y - X @ beta, np.abs(X) @ np.abs(beta) + np.abs(y)
+    labels = y / scale
+    residual = float(np.linalg.norm(missing / scale) / (np.linalg.norm(labels) or 1.0))
+    row_residual = float(np.max(np.abs(missing) / np.where(own > 0.0, own, 1.0)))
+    terms = np.abs(X).T @ np.abs(nu)
+    optimality = float(np.max(np.abs(u - slope) / np.where(terms > 0.0, terms, 1.0)))
     gap = float(abs(nu @ missing) / (penalty(beta, sqrt_k).sum() or 1.0))
-    converged = residual <= tolerance
+    converged = max(residual, row_residual) <= tolerance and optimality <= _OPTIMAL
     status = (
-        f"{'converged' if converged else 'not converged'}: relative residual {residual:.1e}, "
-        f"optimality {optimality:.1e} after {iterations} iterations ({method})"
+        f"{'converged' if converged else 'not converged'}: relative residual {residual:.1e}, by "
+        f"row at most {row_residual:.1e}, optimality {optimality:.1e} after {iterations} "
+        f"iterations ({method})"
     )
-    result = ImplicitBias(beta, nu, residual, optimality, gap, iterations, method, status)
+    result = ImplicitBias(
+        beta, nu * scale, residual, row_residual, optimality, gap, iterations, method, status
+    )
     if not converged:
         raise ConvergenceError(f"{status}; tolerance {tolerance:g}", result)
     return result
