@@ -119,6 +119,16 @@ def test_jobs_are_reproducible_in_any_company():
     assert max(row["residual"] for row in both) <= 1e-10
 
 
+def test_a_jobs_errors_are_those_of_the_minimisers():
+    job = JOBS[0]
+    inputs_seed, teachers_seed = job.streams()
+    X = sample_inputs(job.n_samples, job.n_dims, np.random.default_rng(inputs_seed))
+    for setting, row in zip(PAIR, experiments.run_job(job, PAIR), strict=True):
+        beta, sqrt_k = setting.problem(job.n_dims, np.random.default_rng(teachers_seed))
+        found = implicit_bias(X, X @ beta, sqrt_k).beta
+        assert row["error"] == pytest.approx(np.mean((found - beta) ** 2), rel=1e-8)
+
+
 def test_teachers_are_coupled():
     job = Job(400, 40, 0)
     setting, other = Setting(0.1, 1.0), Setting(0.1, 1.0, c_pt=1.0)
