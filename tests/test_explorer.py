@@ -192,6 +192,13 @@ def set_number(page, label, value):
 
 
 @IN_BROWSER
+def test_without_scripts(visit):
+    page = visit(java_script_enabled=False)
+    expect(page.locator("ptft-explorer img")).to_be_visible()
+    expect(page.locator("ptft-explorer p")).to_be_visible()
+
+
+@IN_BROWSER
 def test_numbers_are_those_of_the_package(visit):
     page = visit(fragment="#" + NAMED)
     changes = {"lambda_pt": -0.99}
@@ -296,6 +303,13 @@ def test_impossible_tasks_are_explained_not_drawn(visit):
     notice = page.get_by_role("alert")
     expect(notice).to_contain_text(f"It can be anything from {low} to {high}.")
     assert page.locator(".legend li").count() == 0
+    for panel in (page.locator(".main"), page.locator("figure", has_text="Denoiser")):
+        panel.scroll_into_view_if_needed()
+        expect(panel.locator(".chart")).to_contain_text("no such tasks")
+        assert panel.locator("path[stroke-width]").count() == 0
+    assert "NaN" not in page.evaluate(
+        "document.querySelector('ptft-explorer').shadowRoot.innerHTML"
+    )
     expect(page.get_by_role("button", name="Pin this curve")).to_be_disabled()
     notice.get_by_role("button").click()
     expect(notice).to_be_hidden()
@@ -336,8 +350,10 @@ def test_an_address_keeps_what_is_set_and_pinned(visit):
 @IN_BROWSER
 def test_nonsense_in_an_address_is_ignored_and_said(visit):
     impossible = "pin=0.001,0,0,0.1,0.9,0.5,0,b0"
-    page = visit(fragment=f"#c_pt=-1&overlap=a&pin=1,2&who=1&lambda_pt=-0.9&{impossible}&%E0%A4")
-    ignored = f"c_pt=-1, overlap=a, pin=1,2, who=1, {impossible}"
+    page = visit(
+        fragment=f"#c_pt=-1&overlap=a&pin=1,2&toString=1&lambda_pt=-0.9&{impossible}&%E0%A4"
+    )
+    ignored = f"c_pt=-1, overlap=a, pin=1,2, toString=1, {impossible}"
     expect(page.get_by_role("alert")).to_contain_text(ignored)
     assert page.locator(".legend li").count() == 1
     assert page.get_by_role("spinbutton", name="relative scale").input_value() == "-0.9"

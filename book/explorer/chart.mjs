@@ -21,6 +21,7 @@ const SUPERSCRIPT = Object.fromEntries([..."0123456789-"].map((c, i) => [c, "⁰
 
 /** A number for people: four digits, and powers of ten written as such. */
 export function format(value, digits = 4) {
+  if (Number.isNaN(value)) return "not found";
   if (value === 0 || (Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5)) {
     return minus(Number(value.toPrecision(digits)));
   }
@@ -143,6 +144,7 @@ export class Chart {
     this.cursor = make("g", { class: "cursor", visibility: "hidden" }, this.svg);
     this.rule = make("line", {}, this.cursor);
     this.points = make("g", {}, this.svg);
+    this.message = make("text", { "text-anchor": "middle", class: "title" }, this.svg);
     this.reading = make("p", { class: "reading" }, host);
     this.index = -1;
     this.width = 0;
@@ -168,6 +170,8 @@ export class Chart {
     for (const [name, value] of Object.entries({ width, height: this.height })) {
       this.svg.setAttribute(name, value);
     }
+    this.message.setAttribute("x", (this.left + this.right) / 2);
+    this.message.setAttribute("y", (this.top + this.bottom) / 2);
     if (this.canvas) {
       this.canvas.style.cssText = `left:${this.left}px;top:${this.top}px;width:${w}px;height:${h}px`;
     }
@@ -190,7 +194,8 @@ export class Chart {
   /**
    * `data`: scales `x` and `y`; `at`, the places of all lines' points; `lines`, each with `y`,
    * `color`, `dash` and `width`; `mark`, a place to point out; `points`, each with `x`, `y`,
-   * `color`, `fill` and `label`; `outline`, corners of a region to shade.
+   * `color`, `fill` and `label`; `outline`, corners of a region to shade; `message`, words to
+   * show instead of lines.
    */
   draw(data) {
     this.data = data;
@@ -198,6 +203,7 @@ export class Chart {
     this.drawAxes();
     this.drawLines();
     this.drawPoints();
+    this.message.textContent = data.message ?? "";
     if (!this.options.square) this.moveCursor(Math.min(this.index, data.at.length - 1));
   }
 

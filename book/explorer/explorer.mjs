@@ -87,7 +87,7 @@ class Explorer extends HTMLElement {
 
   /** Theta of the curve that is being set, at the mark. */
   atMark() {
-    return { theta: this.problem ? NaN : this.curve.theta[this.markIndex()] };
+    return { theta: this.curve.theta[this.markIndex()] };
   }
 
   /** All curves that are shown, that which is being set first. */
@@ -188,9 +188,12 @@ class Explorer extends HTMLElement {
     }
   }
 
-  /** Draw what can be seen, and the rest when it comes into sight. */
+  /** Draw everything once, then what can be seen, and the rest when it comes into sight. */
   watch() {
-    this.seen = new Set();
+    this.seen = new Set(this.panels);
+    window.addEventListener("beforeprint", () => {
+      for (const panel of this.panels) this.draw(panel);
+    });
     const observer = new IntersectionObserver(
       (entries) => {
         for (const { target, isIntersecting } of entries) {

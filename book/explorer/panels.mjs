@@ -9,6 +9,8 @@ const ACTIVE = "#0072B2";
 const INACTIVE = "#D55E00";
 const N_POINTS = 121; // of a line with a closed form
 
+const NO_TASKS = "no such tasks: see the note above";
+
 const small = (width) => Math.min(Math.max(0.72 * width, 210), 290);
 
 function heading(host, text) {
@@ -74,7 +76,8 @@ class CurvePanel {
     }));
     const x = linearScale(0, explorer.state.span);
     const y = explorer.state.log ? this.logarithmic(lines) : this.linear(lines);
-    this.data = { x, y, at, lines, mark: at[explorer.markIndex() + 1] };
+    const message = explorer.problem ? NO_TASKS : "";
+    this.data = { x, y, at, lines, mark: at[explorer.markIndex() + 1], message };
     this.listCurves();
     this.chart.draw(this.data);
   }
@@ -198,13 +201,19 @@ class DenoiserPanel extends PairPanel {
   draw() {
     const { explorer } = this;
     const { settings } = explorer.state;
-    const { theta } = explorer.atMark();
     const reach = 2 / Math.sqrt(settings.rho_ft);
+    const scale = linearScale(-reach, reach);
+    if (explorer.problem) {
+      this.data = { x: scale, y: scale, at: [], lines: [], message: NO_TASKS };
+      this.chart.draw(this.data);
+      return;
+    }
+    const { theta } = explorer.atMark();
     const functions = [1, 0].map((betaPt) => {
       const root = sqrtK(betaPt, settings);
-      return (z) => (Number.isFinite(theta) ? denoise(z, theta, root) : NaN);
+      return (z) => denoise(z, theta, root);
     });
-    this.show(grid(-reach, reach), functions, () => linearScale(-reach, reach));
+    this.show(grid(-reach, reach), functions, () => scale);
   }
 }
 

@@ -118,7 +118,7 @@ export function read(address) {
 
 /** Set one part of a state; return whether it made sense. */
 function set(state, name, text) {
-  if (name in PARAMETERS) {
+  if (Object.hasOwn(PARAMETERS, name)) {
     if (!allowed(name, number(text))) return false;
     state.settings[name] = number(text);
   } else if (name === "span") {
@@ -128,7 +128,7 @@ function set(state, name, text) {
   else if (name === "regimes") state.regimes = text === "1";
   else if (name === "portrait") state.portrait.quantity = text === "dependence" ? text : "order";
   else if (name === "vertical") state.portrait.vertical = text === "gamma_ft" ? text : "c_pt";
-  else if (name === "figure3" && text in FIGURE_3) state.pins = pinsOfFigure3(text);
+  else if (name === "figure3" && Object.hasOwn(FIGURE_3, text)) state.pins = pinsOfFigure3(text);
   else if (name === "pin" && readPin(text) && canPin(state)) state.pins.push(readPin(text));
   else return false;
   return true;

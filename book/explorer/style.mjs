@@ -81,7 +81,7 @@ figcaption { margin-bottom: 0.2rem; font-weight: 600; }
 .axes path { stroke: var(--faint); stroke-opacity: 0.7; fill: none; }
 text { fill: var(--ink); font-size: 12px; font-family: inherit; }
 .axes text { fill: var(--muted); }
-.axes .title { fill: var(--ink); font-size: 13px; }
+.title, .axes .title { fill: var(--ink); font-size: 13px; }
 .outline { fill: var(--raised); stroke: var(--muted); }
 .mark { stroke: var(--accent); stroke-dasharray: 2 3; stroke-width: 1.5; }
 .cursor line { stroke: var(--ink); stroke-width: 1; }
