@@ -2,8 +2,10 @@
 
 import pkgutil
 import re
+from types import SimpleNamespace
 
 import pages
+import published
 import pytest
 
 import ptft
@@ -71,6 +73,17 @@ def test_links_that_hold(site):
     body = "<h1>T</h1><a href='index.html#x'>x</a><a href='https://arxiv.org/a.html'>y</a>"
     (site / "book" / "theorem.html").write_text(body)
     assert complaints(site) == []
+
+
+def test_scripts_are_loaded_once():
+    """Sphinx lists a script without a file twice, the second time with an empty name."""
+    inline = {"body": "const once = 1;"}
+    scripts = [
+        SimpleNamespace(filename=name, attributes=attributes)
+        for name, attributes in ((None, inline), ("a.js", {}), ("", inline), ("b.js", {}))
+    ]
+    published.load_once(None, "page", "page.html", {"script_files": scripts}, None)
+    assert [script.filename or "inline" for script in scripts] == ["inline", "a.js", "b.js"]
 
 
 def test_the_package_page_lists_every_module(repository):

@@ -18,6 +18,7 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.connect("config-inited", name_repository)
     app.connect("html-page-context", offer_notebook)
+    app.connect("html-page-context", load_once, priority=900)
     app.connect("build-finished", copy_notebooks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -39,6 +40,12 @@ def offer_notebook(app, pagename, templatename, context, doctree):
     """Put the chapter's reference notebook into the page's download menu."""
     if _reference(app, pagename).is_file():
         context["ipynb_source"] = f"{pagename}.ipynb"
+
+
+def load_once(app, pagename, templatename, context, doctree):
+    """Drop repeated scripts: Sphinx repeats those without a file, and constants allow no second."""
+    scripts = context["script_files"]
+    scripts[:] = {(js.filename or "", repr(js.attributes)): js for js in scripts}.values()
 
 
 def copy_notebooks(app, exception):

@@ -6,6 +6,5 @@ Its modules need what the book needs (`pip install "ptft[book]"`), so nothing is
 - `identities`: identities of the theory, each as a measured deviation
 - `ledger`: what the papers claim, beside what was measured
 - `plotting`: one look for all figures
-- `interactive`: plots with a slider
 - `symbolic`: proofs in sympy that fail where the algebra is wrong
 """
