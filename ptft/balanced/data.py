@@ -83,8 +83,7 @@ def semantic_tree(depth: int = 3) -> np.ndarray:
         from the root down: +1 for the items below one branch, -1 below the other, 0 elsewhere. The
         singular values are the square roots of the numbers of items that have the feature.
     """
-    if not isinstance(depth, int | np.integer) or not 1 <= depth <= 10:
-        raise ValueError(f"depth must be an integer in [1, 10], got {depth!r}")
+    depth = errors.whole("depth", depth, 1, 10)
     splits = [
         np.kron(np.eye(2**level), np.repeat([1.0, -1.0], 2 ** (depth - level - 1)))
         for level in range(depth)

@@ -119,6 +119,7 @@ def approximate_message_passing(
     ridge = errors.number("ridge", ridge, 0.0)
     tolerance = errors.share("tolerance", tolerance)
     max_iterations = errors.whole("max_iterations", max_iterations)
+    teacher = None if teacher is None else errors.real("teacher", teacher)
     if teacher is not None and np.shape(teacher) != X.shape[1:]:
         raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
     check_sample_size(X.shape[0] / X.shape[1], ridge)
