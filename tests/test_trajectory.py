@@ -409,7 +409,7 @@ def test_semantic_tree():
     similarity = tree.T @ tree
     np.testing.assert_array_equal(similarity[0], [4.0, 2.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0])
     for depth in (0, 11, 1.5):
-        with pytest.raises(ValueError, match="depth must be an integer"):
+        with pytest.raises(ValueError, match="depth must be a whole number"):
             semantic_tree(depth)
 
 
