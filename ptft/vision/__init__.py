@@ -4,6 +4,7 @@ Needs torch and torchvision (`pip install ptft[vision,plot,experiments]`), which
 package does; so nothing is imported here. The command line is `python -m ptft vision --help`.
 
 - `data`: images with labels, from CIFAR-100, a folder, or drawn by `glyphs`
+- `pictures`: picture files of any kind as bytes, and what a folder of them holds
 - `glyphs`: the data set that needs no download
 - `model`: ResNet-18 and the four multipliers kappa, c, gamma, d
 - `training`: the published recipe; training that resumes

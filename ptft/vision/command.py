@@ -1,5 +1,6 @@
 """The command line of the vision experiment; torch is imported when a command runs."""
 
+import sys
 from pathlib import Path
 
 __all__ = ["add_table", "add_vision"]
@@ -74,6 +75,7 @@ def _run(options):
     plan = _plan(options)
     shard(plan.pretrainings(), options.shard)  # a part that is none must not claim the folder
     images = _images(options, plan)
+    print(images.report, file=sys.stderr)
     settings = {"device": options.device, "threads": options.threads}
     study = Study(options.folder, plan, images, **settings)
     jobs = study.jobs(options.shard)

@@ -5,19 +5,19 @@ All are held as bytes, so that a data set fits into the memory of the device it 
 
 import hashlib
 import pickle
-from dataclasses import dataclass
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from . import glyphs
+from .. import errors
+from . import glyphs, pictures
 from ._torchvision import torchvision
 
 __all__ = ["Images", "cifar100", "drawn", "folder"]
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Images:
     train_labels, test_labels : array of int64, shape (n_images,)
         Positions in `classes`; every class has images in both parts.
     classes : tuple of str
+    notes : tuple of str
+        What is worth knowing about how they were read; no part of the data set's identity.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Images:
     test: np.ndarray
     test_labels: np.ndarray
     classes: tuple
+    notes: tuple = field(default=(), compare=False)
 
     def __post_init__(self):
         for part in ("train", "test"):
@@ -48,12 +51,30 @@ class Images:
                 raise ValueError(
                     f"{part} must be uint8 of shape (n, 3, height, width), got {found}"
                 )
-            counts = np.bincount(labels, minlength=len(self.classes)) if labels.size else [0]
-            if len(labels) != len(images) or len(counts) != len(self.classes) or not min(counts):
-                raise ValueError(
-                    f"{part}_labels must give each of {len(self.classes)} classes an image and "
-                    f"each of {len(images)} images a class; {self.name} does not"
-                )
+            self._check_labels(part, labels, len(images))
+
+    def _check_labels(self, part, labels, n_images):
+        n = len(self.classes)
+        if labels.shape != (n_images,) or not ((labels >= 0) & (labels < n)).all():
+            raise ValueError(
+                f"{part}_labels must give each of {n_images} images one of {n} classes; those of "
+                f"{self.name} do not"
+            )
+        missing = [self.classes[k] for k in np.flatnonzero(np.bincount(labels, minlength=n) == 0)]
+        if missing:
+            raise ValueError(
+                f"{part} must have images of every class, got none of {missing[:5]} in {self.name}"
+            )
+
+    @property
+    def report(self):
+        """What the data set holds, and the notes about it: text of a few lines."""
+        n_train, n_test, (height, width) = len(self.train), len(self.test), self.train.shape[2:]
+        held = (
+            f"{self.name}: {n_train} training and {n_test} test images of {len(self.classes)} "
+            f"classes, {height}x{width} pixels"
+        )
+        return "\n".join([held, *(f"  {note}" for note in self.notes)])
 
     @cached_property
     def digest(self):
@@ -187,34 +208,26 @@ def cifar100(root, download=False, checked=True):
     return Images("CIFAR-100", *arrays, classes=tuple(meta[source.meta["key"]]))
 
 
-def _picture(path, size):
-    try:
-        with Image.open(path) as image:
-            image = image.convert("RGB")
-            if image.size != (size, size):
-                image = image.resize((size, size), Image.Resampling.BOX)
-            return np.asarray(image).transpose(2, 0, 1)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f"{path} must be an image that can be read: {error}") from error
-
-
-def _pictures(root, size):
-    """Return images, labels and class names of a folder with one subfolder a class."""
-    names = sorted(entry.name for entry in root.iterdir() if entry.is_dir())
-    paths = [
-        (path, label)
-        for label, name in enumerate(names)
-        for path in sorted((root / name).iterdir())
-        if path.suffix.lower() in _SUFFIXES
+def _pictures(listing, size, background):
+    """Return the images of a folder's listing, their labels, and what was odd about the files."""
+    if not listing.paths:
+        raise ValueError(f"{listing.root} must have one subfolder of images a class")
+    found = [pictures.read(path, size, background) for path in listing.paths]
+    odd = [
+        f"{path}: {text}"
+        for path, (_, texts) in zip(listing.paths, found, strict=True)
+        for text in texts
     ]
-    if not paths:
-        raise ValueError(f"{root} must have one subfolder of images a class")
-    images = np.stack([_picture(path, size) for path, _ in paths])
-    return images, np.array([label for _, label in paths]), tuple(names)
+    return np.stack([image for image, _ in found]), np.array(listing.labels), odd
 
 
-def folder(root, size=32, test_share=1 / 6):
+def folder(root, size=32, test_share=1 / 6, background=pictures.BACKGROUND):
     """Read a folder of images with one subfolder a class.
+
+    Files of every format that Pillow reads are images, by the ending of their name; `pictures` says
+    how they are read. Other files, folders inside a class, and everything whose name starts with a
+    dot are skipped, and counted in the result's `notes`. Names of classes are compared and kept in
+    Unicode's composed form.
 
     Parameters
     ----------
@@ -224,7 +237,9 @@ def folder(root, size=32, test_share=1 / 6):
     size : int
         Pixels a side to which images are scaled, without keeping their proportions.
     test_share : float
-        Share of the images for testing where there is no folder `test`.
+        Share of the images for testing where there is no folder `test`; at most one half.
+    background : tuple of int
+        Red, green and blue, from 0 to 255, behind transparent parts; white by default.
 
     Returns
     -------
@@ -238,15 +253,47 @@ def folder(root, size=32, test_share=1 / 6):
     root = Path(root)
     if not root.is_dir():
         raise ValueError(f"images must be in a folder, got {root}, which is none")
+    if errors.number("size", size, 1) % 1:
+        raise ValueError(f"size must be a whole number of pixels, got {size!r}")
+    errors.number("test_share", test_share, 0.0, 0.5, open_low=True)
+    if len(errors.vector("background", background, 0, 255)) != 3:
+        raise ValueError(f"background must be red, green and blue, got {background!r}")
+    name = unicodedata.normalize("NFC", root.resolve().name)
     if (root / "train").is_dir() and (root / "test").is_dir():
-        train, test = (_pictures(root / part, size) for part in ("train", "test"))
-        if train[2] != test[2]:
-            odd = sorted(set(train[2]) ^ set(test[2]))
-            raise ValueError(f"train and test must have the same classes, got only once: {odd[:5]}")
-        return Images(root.name, *train[:2], *test[:2], classes=train[2])
-    images, labels, names = _pictures(root, size)
+        return _of_two_folders(name, root, size, background)
+    listing = pictures.Listing(root)
+    images, labels, odd = _pictures(listing, size, background)
     rank = np.concatenate([np.arange(n) for n in np.bincount(labels)])
     tested = rank % round(1.0 / test_share) == 0
-    return Images(
-        root.name, images[~tested], labels[~tested], images[tested], labels[tested], classes=names
-    )
+    arrays = images[~tested], labels[~tested], images[tested], labels[tested]
+    return Images(name, *arrays, classes=listing.classes, notes=_notes([listing], odd))
+
+
+def _of_two_folders(name, root, size, background):
+    listings = [pictures.Listing(root / part) for part in ("train", "test")]
+    train, test = (set(listing.classes) for listing in listings)
+    if train != test:
+        odd = sorted(train ^ test)
+        raise ValueError(f"train and test must have the same classes, got only once: {odd[:5]}")
+    beside = sum(path.name not in ("train", "test") for path in root.iterdir())
+    listings[0].skipped["beside train and test"] += beside
+    parts = [_pictures(listing, size, background) for listing in listings]
+    arrays = [array for part in parts for array in part[:2]]
+    notes = _notes(listings, parts[0][2] + parts[1][2])
+    return Images(name, *arrays, classes=listings[0].classes, notes=notes)
+
+
+def _notes(listings, odd):
+    """Return what is to be said about reading some folders."""
+    paths = [path for listing in listings for path in listing.paths]
+    skipped = sum((listing.skipped for listing in listings), Counter())
+    merged = sorted({name for listing in listings for name in listing.merged})
+    notes = [f"read {_counted(Counter(path.suffix.lower() for path in paths))}"]
+    notes += [f"skipped {_counted(skipped)}"] if skipped else []
+    notes += [f"one class where folders differ in Unicode form: {merged}"] if merged else []
+    notes += [f"{len(odd)} warnings, the first about {odd[0]}"] if odd else []
+    return tuple(notes)
+
+
+def _counted(kinds):
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -28,7 +28,7 @@ from .training import Fit, load, save, train
 
 __all__ = ["Study", "available", "code_version", "ending", "fine_tune"]
 
-_CODE = ("data", "experiment", "glyphs", "model", "plan", "representation", "training")
+_CODE = ("data", "experiment", "glyphs", "model", "pictures", "plan", "representation", "training")
 
 
 def code_version():
@@ -226,11 +226,12 @@ class Study:
 
     def _check_samples(self):
         most = (max(self.plan.samples) + 1) // 2
-        fewest = np.bincount(self.images.train_labels).min()
+        counts = np.bincount(self.images.train_labels)
+        fewest, name = counts.min(), self.images.classes[counts.argmin()]
         if fewest < most:
             raise ValueError(
-                f"samples must be at most {2 * fewest}: {self.images.name} has a class of {fewest} "
-                f"training images, got {max(self.plan.samples)}"
+                f"samples must be at most {2 * fewest}: class {name!r} of {self.images.name} has "
+                f"{fewest} training images, got {max(self.plan.samples)}"
             )
 
     def _check_space(self):
