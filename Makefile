@@ -15,7 +15,7 @@ BUILD := _build
 HTML := $(BUILD)/html
 
 # The execution cache sees only a page's own cells. This key stands for all else that cells read.
-CODE := $(sort $(shell find ptft book/results book/claims.toml -type f -not -name '*.pyc' 2>/dev/null))
+CODE := $(sort $(shell find ptft book/claims.toml -type f -not -name '*.pyc' 2>/dev/null))
 KEY := $(shell cat requirements.txt $(CODE) | git hash-object --stdin)
 FRESH := $(BUILD)/.key-$(KEY)
 

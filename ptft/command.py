@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from . import Initialization, Task, learning_curve
+from .errors import MissingExtraError, needs
 from .vision.command import add_vision
 
 _EPILOG = """\
@@ -30,7 +31,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, MissingExtraError) as error:
         print(f"ptft: {error}", file=sys.stderr)
         return 2
     return 0
@@ -112,8 +113,9 @@ def _cluster(address):
     if address is None:
         yield
         return
-    import joblib
-    from dask.distributed import Client
+    with needs("dask"):
+        import joblib
+        from dask.distributed import Client
 
     with Client(address), joblib.parallel_config(backend="dask"):
         yield

@@ -1,8 +1,10 @@
-"""What goes wrong, said clearly: argument checks and the convergence error."""
+"""What goes wrong, said clearly: argument checks, convergence, packages that are missing."""
+
+import contextlib
 
 import numpy as np
 
-__all__ = ["ConvergenceError"]
+__all__ = ["ConvergenceError", "MissingExtraError", "needs"]
 
 
 class ConvergenceError(RuntimeError):
@@ -21,6 +23,32 @@ class ConvergenceError(RuntimeError):
     def __reduce__(self):
         # RuntimeError would be rebuilt from the message alone: keep the result across processes.
         return type(self), (str(self), self.partial)
+
+
+class MissingExtraError(ImportError):
+    """Something was asked for that needs packages which `pip install ptft` alone does not bring."""
+
+
+@contextlib.contextmanager
+def needs(extra):
+    """Say what to install where an import in this context fails.
+
+    Parameters
+    ----------
+    extra : str
+        The extra of ptft that brings all that is imported here.
+
+    Raises
+    ------
+    MissingExtraError
+        With the command in one line.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        message = f'this needs {package}: pip install "ptft[{extra}]"'
+        raise MissingExtraError(message, name=error.name) from None
 
 
 def _as_float(value):

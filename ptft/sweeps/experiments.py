@@ -13,12 +13,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import joblib
 import numpy as np
-import pandas as pd
 from scipy import stats
-from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from .. import errors
 from ..model import network, tasks
@@ -27,6 +23,12 @@ from ..theory import replica
 from ..theory.channel import Group
 from ..training.many import implicit_biases
 from . import provenance, storage
+
+with errors.needs("experiments"):
+    import joblib
+    import pandas as pd
+    from threadpoolctl import threadpool_limits
+    from tqdm import tqdm
 
 __all__ = [
     "EXPERIMENTS",

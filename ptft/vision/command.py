@@ -67,7 +67,6 @@ def _add_changes(group):
 
 
 def _run(options):
-    _check_torch()
     from .experiment import Study
 
     plan = _plan(options)
@@ -77,13 +76,6 @@ def _run(options):
     jobs = study.jobs(options.shard)
     study.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
     print(f"{len(jobs) - len(study.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
-
-
-def _check_torch():
-    try:
-        from . import _torchvision  # noqa: F401
-    except ImportError as error:
-        raise ValueError(f"vision needs torch and torchvision, got: {error}") from error
 
 
 def _plan(options):
@@ -158,7 +150,6 @@ def add_table(parser):
 
 
 def _table(options):
-    _check_torch()
     from ..sweeps import provenance
     from . import results
 

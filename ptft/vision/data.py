@@ -10,10 +10,13 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from ..errors import needs
 from . import glyphs
 from ._torchvision import torchvision
+
+with needs("vision"):
+    from PIL import Image
 
 __all__ = ["Images", "cifar100", "drawn", "folder"]
 
