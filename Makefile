@@ -15,7 +15,7 @@ BUILD := _build
 HTML := $(BUILD)/html
 
 # The execution cache sees only a page's own cells. This key stands for all else that cells read.
-CODE := $(sort $(shell find ptft book/results book/claims.toml -type f -not -name '*.pyc' 2>/dev/null))
+CODE := $(sort $(shell find ptft book/claims.toml -type f -not -name '*.pyc' 2>/dev/null))
 KEY := $(shell cat requirements.txt $(CODE) | git hash-object --stdin)
 FRESH := $(BUILD)/.key-$(KEY)
 
@@ -32,12 +32,13 @@ export JUPYTER_CONFIG_DIR := $(KERNELS)/jupyter
 export MPLCONFIGDIR := $(KERNELS)/matplotlib
 unexport MATPLOTLIBRC PYTHONSTARTUP PYTHONWARNINGS
 
+SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test book check format refresh benchmark overview clean
+.PHONY: help setup test book check format refresh benchmark oldest newest overview clean
 .DELETE_ON_ERROR:
 
 help:  ## say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY)  ## create .venv with everything pinned in requirements.txt, and ptft itself
 
@@ -80,6 +81,19 @@ refresh: $(READY)  ## re-run chapters and write their references: all, or CHAPTE
 
 benchmark: $(READY)  ## time the solvers
 	$(BIN)/pytest tests/benchmark.py --benchmark-enable --benchmark-only
+
+# Tests of the package alone, without torch and the book's tools.
+CORE_TESTS := penalty regimes network replica limits channel state_evolution message_passing implicit_bias \
+    flow trajectory modes monte_carlo identities errors values attack storage experiments
+TEST_TOOLS := $(shell grep -E '^(pytest|hypothesis|mpmath)' requirements.txt)
+
+oldest newest:  ## test the package with the oldest versions allowed, or with the newest
+	rm -rf build/$@
+	$(PYTHON) -m venv build/$@
+	build/$@/bin/pip install $(TEST_TOOLS) $(if $(filter oldest,$@),--constraint <($(PYTHON) tests/oldest.py)) \
+	    --editable ".[experiments,plot,dask]"
+	build/$@/bin/pip list
+	build/$@/bin/python -m pytest -q $(wildcard $(CORE_TESTS:%=tests/test_%.py)) -k "not descent and not torch"
 
 overview: $(READY)  ## draw the figure of README.md again
 	$(BIN)/python book/tools/overview.py

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from . import REGIMES, Task, __version__, learning_curve
+from .errors import MissingExtraError, needs
 from .vision.command import add_vision
 
 _EPILOG = """\
@@ -47,7 +48,7 @@ def main(arguments=None):
         with _terminable():
             options.run(options)
             sys.stdout.flush()
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, MissingExtraError) as error:
         if isinstance(error, BrokenPipeError):
             return _hung_up()
         print(f"ptft: {error}", file=sys.stderr)
@@ -180,12 +181,9 @@ def _columns(curve):
 
 
 def _plot(curve, path):
-    try:
+    with needs("plot"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ValueError(
-            f'plot needs matplotlib: pip install "ptft[plot]"; got: {error}'
-        ) from error
+
     axes = Figure(layout="constrained").add_subplot()
     axes.plot(curve.alpha, curve.error, marker="o")
     axes.set(xlabel="samples per dimension, alpha", ylabel="generalization error", yscale="log")
@@ -215,26 +213,23 @@ def _sweep(options):
     alpha = np.linspace(0.01, 0.5, options.alphas)
     jobs = experiments.shard(experiments.jobs(options.dims, alpha, options.seeds), options.shard)
     sweep = experiments.Sweep(options.folder, experiments.settings(options.experiment))
-    if not options.quiet:
-        print(_announced(sweep, jobs, options.jobs), file=sys.stderr)
     with _cluster(options.dask):
+        if not options.quiet:
+            print(_announced(sweep, jobs, None if options.dask else options.jobs), file=sys.stderr)
         sweep.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
     print(f"{len(jobs) - len(sweep.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
 
 
 def _announced(sweep, jobs, n_jobs):
-    """Return how many jobs there are to do, and about how long they will take here."""
-    from joblib import effective_n_jobs
-
+    """Return how many jobs there are to do, and about how long they will take on this machine."""
     from .sweeps.progress import duration
 
     pending = sweep.pending(jobs)
     text = f"{len(jobs)} jobs, {len(pending)} of them to do"
-    if not pending:
+    if not pending or n_jobs is None:
         return text
-    workers = min(effective_n_jobs(n_jobs), len(pending))
-    seconds = sweep.expected_seconds(pending) / workers
-    return f"{text}, about {duration(seconds)} on {workers} cores"
+    seconds, n_workers = sweep.forecast(pending, n_jobs)
+    return f"{text}, about {duration(seconds)} on {n_workers} cores"
 
 
 @contextlib.contextmanager
@@ -242,8 +237,9 @@ def _cluster(address):
     if address is None:
         yield
         return
-    import joblib
-    from dask.distributed import Client
+    with needs("dask"):
+        import joblib
+        from dask.distributed import Client
 
     with Client(address), joblib.parallel_config(backend="dask"):
         yield

@@ -1,13 +1,15 @@
-"""What goes wrong, said clearly: argument checks and the convergence error."""
+"""What goes wrong, said clearly: argument checks, convergence, packages that are missing."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-__all__ = ["ConvergenceError"]
+__all__ = ["ConvergenceError", "MissingExtraError", "needs"]
 
 _FLOAT32 = 1e-6  # relative: a few roundings in single precision
 
@@ -28,6 +30,32 @@ class ConvergenceError(RuntimeError):
     def __reduce__(self):
         # RuntimeError would be rebuilt from the message alone: keep the result across processes.
         return type(self), (str(self), self.partial)
+
+
+class MissingExtraError(ImportError):
+    """Something was asked for that needs packages which `pip install ptft` alone does not bring."""
+
+
+@contextlib.contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Say what to install where an import in this context fails.
+
+    Parameters
+    ----------
+    extra : str
+        The extra of ptft that brings all that is imported here.
+
+    Raises
+    ------
+    MissingExtraError
+        With the command in one line.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        message = f'this needs {package}: pip install "ptft[{extra}]"'
+        raise MissingExtraError(message, name=error.name) from None
 
 
 def _as_float(value):

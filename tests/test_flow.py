@@ -1,5 +1,7 @@
 """Gradient flow: its two coordinate systems, its end, closed forms, and gradient descent."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy import integrate
@@ -330,3 +332,12 @@ def test_descent_takes_its_step_in_double_precision():
         gradient_descent(X, y, start, learning_rate=rate, threshold=1e-30, max_epochs=1)
     stepped = start.w_plus + start.v_plus * 2.0 * rate * X[0]
     np.testing.assert_allclose(caught.value.partial.weights.w_plus, stepped, rtol=1e-15)
+
+
+def test_integrations_in_threads_do_not_disturb_each_other():
+    X, y = sample_inputs(8, 20, np.random.default_rng(0)), np.ones(8)
+    inits = [Initialization(c, 0.0) for c in np.geomspace(1e-3, 1.0, 8)]
+    alone = [pretrain(X, y, init).beta for init in inits]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda init: pretrain(X, y, init).beta, inits))
+    np.testing.assert_array_equal(together, alone)

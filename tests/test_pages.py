@@ -1,4 +1,4 @@
-"""The check of the built book finds what is missing from it, and the package page is complete."""
+"""The check of the built book finds what is missing from it; two pages list all of the package."""
 
 import pkgutil
 import re
@@ -91,3 +91,28 @@ def test_the_package_page_lists_every_module(repository):
     found = [module.name for module in pkgutil.walk_packages(ptft.__path__, "ptft.")]
     names = sorted(name for name in found if not name.rpartition(".")[2].startswith("_"))
     assert sorted(re.findall(r"^.. automodule:: (\S+)$", text, re.M)) == names
+
+
+@pytest.fixture
+def notation(repository):
+    """Return the names in the package that the notation's tables give."""
+    text = (repository / "book" / "notation.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
+    cells = [row[3] for row in rows if len(row) == 5 and "symbol" not in row[0]]
+    return {name for cell in cells for name in re.findall(r"`([\w.]+)`(?! in sig)", cell)}
+
+
+def test_the_notation_names_what_is_there(notation):
+    assert len(notation) > 50
+    assert [name for name in sorted(notation) if not exists(name)] == []
+
+
+def exists(name):
+    """Say whether a dotted name is an attribute, or a dataclass's field."""
+    owner, _, attribute = f"ptft.{name}".rpartition(".")
+    owner = pkgutil.resolve_name(owner)
+    return hasattr(owner, attribute) or attribute in getattr(owner, "__dataclass_fields__", ())
+
+
+def test_the_notation_lists_all_that_the_package_offers(notation):
+    assert set(ptft.__all__) <= {name.partition(".")[0] for name in notation}

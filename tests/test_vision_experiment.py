@@ -460,7 +460,7 @@ main(["vision", "--help"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--preset" in done.stdout
-    assert "vision needs torch and torchvision" in done.stderr
+    assert 'this needs joblib: pip install "ptft[vision]"' in done.stderr
 
 
 def test_the_package_page_lists_every_module(repository):

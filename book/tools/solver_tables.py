@@ -1,11 +1,12 @@
-"""Write the tables in `book/results/` that chapter 7 compares with, in one to fifteen minutes each.
+"""Write the tables that chapter 7 compares with, in one to fifteen minutes each.
 
     python book/tools/solver_tables.py paper_regime_i     the paper's solver, at its own settings
     python book/tools/solver_tables.py paper_seeds        the same with many seeds
     python book/tools/solver_tables.py damped_figure_3    its iteration with exact expectations
     python book/tools/solver_tables.py interpolation      equation (11) solved for random data
 
-Each table's first lines say what made it: command, commit, versions, seeds, hardware, time.
+They go to `ptft/companion/results/` of this copy of the repository. Each table's first lines say
+what made it: command, commit, versions, seeds, hardware, time.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from ptft.sweeps import provenance
 from ptft.theory.channel import half_lines, moments
 from ptft.theory.monte_carlo import MonteCarloSettings, monte_carlo_curve
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+RESULTS = Path(__file__).resolve().parents[2] / "ptft" / "companion" / "results"
 FIG_3 = np.linspace(0.01, 0.5, 11)[::2]  # of the sample sizes of the paper's simulations
 DENSE = np.linspace(0.30, 0.50, 11)
 NETWORK = {"c_pt": 1e-3, "lambda_pt": 0.0, "gamma_ft": 0.0}
@@ -162,7 +163,6 @@ def main():
     facts = {"command": f"python book/tools/solver_tables.py {name}"} | facts
     facts["hardware"] = f"one core of {provenance.processor()}"
     facts |= {"settings": settings, "processor time": f"{time.process_time() - start:.0f} s"}
-    RESULTS.mkdir(exist_ok=True)
     provenance.write_table(table, RESULTS / f"{name}.csv", facts, "%.7g")
 
 

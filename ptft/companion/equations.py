@@ -9,6 +9,8 @@ import html
 import re
 from pathlib import Path
 
+from ..errors import needs
+
 __all__ = ["cited", "index", "table"]
 
 _ROOT = Path(__file__).parents[1]
@@ -80,7 +82,8 @@ def table(page="package.html"):
     -------
     IPython.display.HTML
     """
-    from IPython.display import HTML
+    with needs("chapters"):
+        from IPython.display import HTML
 
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Equation", "In `ptft`", "What"))
     rows = (

@@ -15,6 +15,8 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
+from ..errors import needs
+
 __all__ = ["STATUSES", "Claim", "Record", "claims", "problems", "record", "records", "table"]
 
 KEY = "ptft-ledger"  # under which an output's metadata holds its record
@@ -221,7 +223,8 @@ def table(part, folder="."):
     -------
     IPython.display.HTML
     """
-    from IPython.display import HTML
+    with needs("chapters"):
+        from IPython.display import HTML
 
     measured = records(folder)
     rows = [

@@ -5,12 +5,15 @@ readers can tell apart; the baseline network (c = 1e-3, lambda = 0, gamma = 0) i
 smaller values of a parameter are blue, larger ones orange to red.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
+from ..errors import needs
 from ..model.regimes import REGIMES, l_order, pretraining_dependence
+
+with needs("plot"):
+    import matplotlib.pyplot as plt
+    from matplotlib.patches import Rectangle
+    from matplotlib.patheffects import withStroke
 
 __all__ = [
     "BASELINE",

@@ -16,11 +16,8 @@ import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-import joblib
 import numpy as np
-import pandas as pd
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from .. import errors
 from ..model import network, tasks
@@ -30,6 +27,11 @@ from ..theory.channel import Group
 from ..training.many import implicit_biases
 from . import provenance, storage
 from .progress import Progress
+
+with errors.needs("experiments"):
+    import joblib
+    import pandas as pd
+    from threadpoolctl import threadpool_limits
 
 __all__ = [
     "EXPERIMENTS",
@@ -338,18 +340,36 @@ class Sweep:
             for _ in parallel(joblib.delayed(self.run_one)(job) for job in pending):
                 shown.update()
 
-    def expected_seconds(self, jobs):
-        """Return about how long jobs take on one core, from a smaller one that is timed.
+    def forecast(self, jobs, n_jobs=-1):
+        """Return about how long jobs take here, from smaller ones that are timed.
 
-        The time of a job is taken to grow as its samples times its dimensions.
+        The time of a job is taken to be n_dims (a + b n_samples).
+
+        Parameters
+        ----------
+        jobs : list of Job
+            At least one.
+        n_jobs : int
+            As for `run`.
+
+        Returns
+        -------
+        seconds : float
+        n_workers : int
+            Processes that will work.
         """
-        if not jobs:
-            return 0.0
-        small = Job(max(50, jobs[0].n_dims // 5), max(10, jobs[0].n_dims // 20), 0)
+        n_dims = max(50, jobs[0].n_dims // 5)
+        few, many = n_dims // 10, n_dims // 3
+        first, second = (self._seconds(Job(n_dims, n, 0)) / n_dims for n in (few, many))
+        slope = max(second - first, 0.0) / (many - few)
+        each = (job.n_dims * (first + slope * (job.n_samples - few)) for job in jobs)
+        n_workers = min(joblib.effective_n_jobs(n_jobs), len(jobs))
+        return sum(max(seconds, 0.0) for seconds in each) / n_workers, n_workers
+
+    def _seconds(self, job):
         start = time.perf_counter()
-        run_job(small, self.settings)
-        cost = (time.perf_counter() - start) / (small.n_dims * small.n_samples)
-        return cost * sum(job.n_dims * job.n_samples for job in jobs)
+        run_job(job, self.settings)
+        return time.perf_counter() - start
 
     def table(self, jobs=None):
         """Return the results as a table.

@@ -3,7 +3,10 @@
 import sys
 import time
 
-from tqdm import tqdm
+from ..errors import needs
+
+with needs("experiments"):
+    from tqdm import tqdm
 
 __all__ = ["Progress", "duration"]
 

@@ -9,6 +9,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from ..errors import needs
 from . import storage
 
 __all__ = ["facts", "processor", "read_table", "write_table"]
@@ -91,7 +92,8 @@ def read_table(path):
     table : pandas.DataFrame
     facts : dict of str to str
     """
-    import pandas as pd  # here, because the core of the package does without it
+    with needs("experiments"):  # here, because the core of the package does without it
+        import pandas as pd
 
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     found = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))

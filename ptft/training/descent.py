@@ -128,7 +128,8 @@ class _Batch:
     """Problems side by side; the arrays without `all_` hold those that are not finished."""
 
     def __init__(self, X, y, start, rate, threshold, device):
-        import torch
+        with errors.needs("vision"):
+            import torch
 
         def tensor(array, *shape):
             return torch.tensor(array.reshape(shape), dtype=torch.float64, device=device)

@@ -15,6 +15,7 @@ follow from the initial weights; when both pathways start alike, sqrt(k) = 2 (w^
 
 from __future__ import annotations
 
+import threading
 import warnings
 from dataclasses import dataclass, fields
 from typing import Any
@@ -32,6 +33,8 @@ from .problem import checked_data, well_conditioned
 __all__ = ["Flow", "fine_tune", "pretrain"]
 
 
+# Older scipy keeps the state of LSODA in one place: integrations in threads take turns.
+_INTEGRATOR = threading.Lock()
 _PATIENCE = 500  # steps without progress, near the end, that rounding errors are allowed
 
 
@@ -169,8 +172,9 @@ def fine_tune(
     unit = errors.number("the largest |X|", np.abs(X).max() or 1.0, 1e-100, 1e100)
     basis, rows, labels = _compress(X / unit, y / unit)
     system = _COORDINATES[coordinates](rows, labels, _checked_weights(weights, X.shape[1]))
-    run = _Run(system, times * unit**2, rtol)
-    run.follow(tolerance, max_steps)
+    with _INTEGRATOR:
+        run = _Run(system, times * unit**2, rtol)
+        run.follow(tolerance, max_steps)
     return _flow(run, basis / unit, run.solver.t / unit**2, tolerance)
 
 

@@ -1,7 +1,7 @@
 """The same questions asked of a ResNet-18 on images (Section 6, Appendix D, Figs. 4 and 6-9).
 
-Needs torch and torchvision (`pip install ptft[vision,plot,experiments]`), which nothing else in the
-package does; so nothing is imported here. The command line is `python -m ptft vision --help`.
+Needs torch and torchvision (`pip install "ptft[vision]"`), so nothing is imported here. The
+command line is `python -m ptft vision --help`.
 
 - `data`: images with labels, from CIFAR-100, a folder, or drawn by `glyphs`
 - `pictures`: picture files of any kind as bytes, and what a folder of them holds

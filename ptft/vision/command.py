@@ -68,9 +68,7 @@ def _add_changes(group):
 
 
 def _run(options):
-    _check_torch()
-    from ..sweeps.experiments import shard
-    from .experiment import Study
+    from .experiment import Study, shard
 
     plan = _plan(options)
     shard(plan.pretrainings(), options.shard)  # a part that is none must not claim the folder
@@ -81,13 +79,6 @@ def _run(options):
     jobs = study.jobs(options.shard)
     study.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
     print(f"{len(jobs) - len(study.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
-
-
-def _check_torch():
-    try:
-        from . import _torchvision  # noqa: F401
-    except ImportError as error:
-        raise ValueError(f"vision needs torch and torchvision, got: {error}") from error
 
 
 def _plan(options):
@@ -162,7 +153,6 @@ def add_table(parser):
 
 
 def _table(options):
-    _check_torch()
     from ..sweeps import provenance
     from . import results
 

@@ -14,9 +14,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
-import joblib
 import numpy as np
-import torch
+
+from ..errors import needs
+
+with needs("vision"):  # before the imports below, which would ask for less
+    import joblib
+    import torch
 
 from ..sweeps import provenance, storage
 from ..sweeps.experiments import shard

@@ -9,11 +9,15 @@ pixel does; shapes do. A font that lacks the character is not used for it.
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-import torch
-from matplotlib.ft2font import FT2Font
-from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+from ..errors import needs
+
+with needs("vision"):
+    import matplotlib
+    import torch
+    from matplotlib.ft2font import FT2Font
+    from torch.nn.functional import affine_grid, grid_sample, interpolate
 
 __all__ = ["CHARACTERS", "FONTS", "draw", "masks"]
 

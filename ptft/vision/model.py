@@ -22,10 +22,11 @@ Running means and variances are statistics, not parameters, and are never scaled
 a network whose weights have just been scaled is in `representation`.
 """
 
-import torch
-
 from .. import errors
 from ._torchvision import torchvision
+
+with errors.needs("vision"):
+    import torch
 
 __all__ = ["MULTIPLIERS", "STAGES", "multiply", "resnet", "scaled_parameters", "stages"]
 

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+
+from ..errors import needs
+
+with needs("vision"):
+    from PIL import Image, ImageFile, ImageOps
 
 __all__ = ["BACKGROUND", "Listing", "read", "suffixes"]
 

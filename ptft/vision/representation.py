@@ -21,10 +21,13 @@ finished network over them.
 import copy
 
 import numpy as np
-import torch
 
+from ..errors import needs
 from . import model as networks
 from .training import batches, normalised
+
+with needs("vision"):
+    import torch
 
 __all__ = [
     "STATISTICS",

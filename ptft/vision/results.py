@@ -5,14 +5,17 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
+from ..errors import needs
 from ..sweeps import provenance, storage
 from .experiment import ending
 from .model import STAGES
 from .representation import STATISTICS
 from .training import Fit
+
+with needs("vision"):
+    import pandas as pd
 
 __all__ = ["differences", "made", "read_table", "setting_name", "swept", "table"]
 

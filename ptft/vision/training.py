@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from .. import errors
 from ..sweeps import storage
+
+with errors.needs("vision"):
+    import torch
 
 __all__ = ["Fit", "Recipe", "batches", "load", "normalised", "save", "train"]
 
