@@ -320,6 +320,38 @@ def test_one_step_is_stochastic_gradient_descent_with_momentum():
         assert torch.allclose(p, q, atol=1e-5)
 
 
+def trained_outputs(kappa, early_rate, *, norm=True, epsilon=1e-12):
+    """Return the outputs after ten epochs, with statistics of the training images."""
+    net, images = tiny(4), data()
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = epsilon
+    multiply(net, "kappa", kappa, norm)
+    options = {"learning_rate": 0.05, "batch": 16, "loss": 0.0, "max_epochs": 10}
+    training.train(net, *images, Recipe(**options, early_rate=early_rate), [1], norm=norm)
+    return representation.examine(representation.reestimated(net, images[0]), images[0])[0]
+
+
+def apart(a, b):
+    return np.abs(a - b).max() / np.abs(b).max()
+
+
+@pytest.mark.parametrize("norm", [True, False])
+@pytest.mark.parametrize("kappa", [0.5, 2.0])
+def test_kappa_is_an_early_learning_rate(kappa, norm):
+    """To rounding in single precision, where normalisation adds nothing to variances."""
+    scaled = trained_outputs(kappa, 1.0, norm=norm)
+    assert apart(scaled, trained_outputs(1.0, kappa**-2, norm=norm)) < 1e-4
+    assert apart(scaled, trained_outputs(1.0, 1.0, norm=norm)) > 0.1
+    assert apart(scaled, trained_outputs(1.0, kappa**-2, norm=not norm)) > 0.01
+
+
+def test_what_normalisation_adds_to_variances_limits_that():
+    """By torch's 1e-5 the outputs of this network are percents apart."""
+    equivalent = (trained_outputs(*pair, epsilon=1e-5) for pair in ((0.5, 1.0), (1.0, 4.0)))
+    assert 0.001 < apart(*equivalent) < 0.2
+
+
 def test_only_the_chosen_outputs_are_trained():
     net, images = tiny(4), data()
     before = net.fc.weight.detach().clone()
@@ -395,6 +427,8 @@ def test_options_train_to_about_the_same(options):
         ("batch", 2.5),
         ("loss", -1.0),
         ("max_epochs", 0),
+        ("early_rate", 0.0),
+        ("early_rate", np.inf),
     ],
 )
 def test_bad_recipes(field, value):

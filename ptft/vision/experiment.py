@@ -172,8 +172,8 @@ def _fine_tune_one(plan, job, task, setting, net, before):
     networks.multiply(net, "gamma", setting.gamma, plan.norm)
     networks.multiply(net, "d", setting.d, plan.norm)
     key = entropy(plan, ORDER, job.split, *job.pair)
-    columns = None if plan.all_outputs else list(job.pair)
-    fit = train(net, task.samples, task.targets, plan.fine_tuning, key, columns=columns)
+    options = {"columns": None if plan.all_outputs else list(job.pair), "norm": plan.norm}
+    fit = train(net, task.samples, task.targets, plan.fine_tuning, key, **options)
     if fit.status == "diverged":
         return _lost(setting, "diverged")
     after = _shapes(net, task.tests, task.samples)
@@ -333,7 +333,7 @@ class Study:
         with self._shown(pretraining, progress) as shown, _memory_named("pretraining", self.device):
             images, labels = map(self._tensor, self._pretraining_images(split))
             key = entropy(self.plan, ORDER, split)
-            options = {"checkpoint": unfinished, "report": _reporter(shown)}
+            options = {"checkpoint": unfinished, "report": _reporter(shown), "norm": self.plan.norm}
             fit = train(net, images, labels, self.plan.pretraining, key, **options)
             end = {"fit": asdict(fit), "n_images": len(images), "accuracy": None}
             if fit.status != "diverged":
