@@ -283,11 +283,14 @@ def test_the_loss_may_be_over_all_outputs(tmp_path):
     assert found.status.isin(["converged", "unconverged"]).all()
 
 
-def test_a_damaged_result(tmp_path):
+def test_a_damaged_result_is_named_and_one_cut_off_is_none(tmp_path):
     mine = study(tmp_path / "a")
-    mine.path(mine.jobs()[0]).write_text("{")
-    with pytest.raises(ValueError, match="folder must hold whole results"):
+    path = mine.path(mine.jobs()[0])
+    path.write_text("{not json}")
+    with pytest.raises(ValueError, match=f"folder must hold whole results, got .*{path.name}"):
         results.table(tmp_path / "a")
+    path.write_text('{"job": {')
+    assert mine.pending(mine.jobs()) == mine.jobs()
 
 
 def test_the_pretrained_network_is_tested_on_the_classes_it_knows(folder):
