@@ -11,6 +11,8 @@ package does; so nothing is imported here. The command line is `python -m ptft v
 - `representation`: PR and ENSD, and the two ways to treat batch-norm statistics
 - `plan`: what is pretrained and fine-tuned on what; the presets
 - `experiment`: a plan carried out in a folder
+- `hardware`: the device, its memory and its failures
 - `results`: tables and paired differences
+- `crossed`: what networks times pairs say about others
 - `command`: the command line
 """
