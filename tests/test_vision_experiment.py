@@ -1,8 +1,10 @@
 """Plans, studies that are interrupted, tables and the command line of the vision experiment."""
 
+import itertools
 import json
 import os
 import pkgutil
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from tiny_vision import colours, plan, tiny
 
 import ptft.vision
 from ptft.command import main
-from ptft.vision import command, experiment, model, results, training
+from ptft.vision import command, experiment, hardware, model, results, training
 from ptft.vision import plan as plans
 from ptft.vision.experiment import Study
 from ptft.vision.plan import PRESETS, Job, Multipliers, Plan, one_at_a_time
@@ -243,16 +245,127 @@ def test_divergence_is_a_row(tmp_path):
     assert "1 diverged" in results.made(tmp_path / "b")["pretraining"]
 
 
-def test_without_memory_finished_work_is_kept(tmp_path, monkeypatch):
-    def full(*_):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+def test_one_diverged_network_leaves_the_others_alone(folder, tmp_path):
+    """As kappa = 4 may; here weights whose squares overflow."""
+    settings = one_at_a_time(kappa=(1e30,), gamma=(8.0,))
+    found = run(tmp_path / "a", plan=replace(PLAN, settings=settings))
+    wild = found.kappa != 1.0
+    assert (found.status[wild] == "pretraining diverged").all()
+    expected = results.table(folder)
+    expected = expected[(expected.kappa == 1.0) & (expected.d == 1.0)]
+    tables = (part.reset_index(drop=True) for part in (found[~wild], expected))
+    pd.testing.assert_frame_equal(*tables, check_dtype=False)
+    rows = differences(found, "accuracy_running").set_index("kappa")
+    assert rows.status[1e30] == "no pair has both"
+    assert rows.n_lost[1e30] == 4
 
+
+def test_what_overflows_has_no_number():
+    outputs = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert experiment._accuracy(outputs, np.array([1, 1])) == 0.5
+    assert experiment._accuracy(outputs / [[1.0, 1.0], [1.0, np.nan]], np.array([1, 1])) is None
+    fine, wild = np.eye(3), np.full((3, 3), np.inf)
+    assert experiment._dimensions(fine, fine, False)["ensd"] == pytest.approx(3.0)
+    found = experiment._dimensions(fine, wild, False)
+    assert found == {"pr_before": pytest.approx(3.0), "pr_after": None, "ensd": None}
+
+
+# --- Failures ------------------------------------------------------------------------------------
+
+LOST = RuntimeError("CUDA error: unspecified launch failure")
+
+
+def failing(real, error, when):
+    """Return a function that raises an error in the calls of certain numbers, counted from 0."""
+    calls = itertools.count()
+
+    def sometimes(*arguments, **options):
+        if next(calls) in when:
+            raise error
+        return real(*arguments, **options)
+
+    return sometimes
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "out of memory"),
+        (MemoryError(), "out of memory"),
+        (LOST, "device lost"),
+    ],
+)
+def test_a_failed_job_is_recorded_and_tried_again(folder, tmp_path, monkeypatch, error, status):
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "fine_tune", failing(experiment.fine_tune, error, {1, 3}))
+        found = run(tmp_path / "a")
     mine = study(tmp_path / "a")
-    mine.run(mine.jobs()[:1], progress=False)
-    monkeypatch.setattr(experiment, "fine_tune", full)
-    with pytest.raises(MemoryError, match="cpu has too little memory for fine-tuning: use fewer"):
-        mine.run(mine.jobs(), progress=False)
-    assert mine.path(mine.jobs()[0]).exists()
+    failed = mine.failed(mine.jobs())
+    assert list(failed.values()) == [status, status]
+    assert set(failed) == set(mine.pending(mine.jobs()))
+    lost = found[found.status == status]
+    assert len(lost) == sum(len(experiment._settings(PLAN, job)) for job in failed)
+    assert lost.accuracy_running.isna().all()
+    assert len(found) == len(results.table(folder))
+    run(tmp_path / "a")
+    assert same(folder, tmp_path / "a")
+    assert mine.failed(mine.jobs()) == {}
+    assert not list((tmp_path / "a").glob("*.failed.json"))
+
+
+def test_a_failed_pretraining_is_recorded_and_goes_on(folder, tmp_path, monkeypatch):
+    """The third network's; it had a checkpoint by then."""
+    monkeypatch.setattr(training, "_SAVE_EVERY", -1.0)
+    with monkeypatch.context() as patch:
+        real, patched = training._Trainer.run_epoch, training._Trainer
+        patch.setattr(patched, "run_epoch", failing(real, LOST, {5}))
+        found = run(tmp_path / "a", jobs=study(tmp_path / "a").jobs())
+    lost = found.status == "pretraining device lost"
+    assert set(zip(found[lost].split, found[lost].kappa, strict=True)) == {(1, 0.5)}
+    assert found.status[~lost].isin(["converged", "unconverged"]).all()
+    assert len(list((tmp_path / "a").glob("*.unfinished.pt"))) == 1
+    run(tmp_path / "a")
+    assert same(folder, tmp_path / "a")
+
+
+def test_other_errors_are_not_hidden(tmp_path, monkeypatch):
+    broken = failing(experiment.fine_tune, ZeroDivisionError("a mistake"), {0})
+    monkeypatch.setattr(experiment, "fine_tune", broken)
+    with pytest.raises(ZeroDivisionError, match="a mistake"):
+        run(tmp_path / "a")
+
+
+def test_torchs_errors_are_told_apart():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(10**16, dtype=torch.uint8)  # more than any machine has
+    assert hardware.failure(caught.value) == "out of memory"
+    assert hardware.failure(LOST) == "device lost"
+    assert hardware.failure(RuntimeError("CUDA error: out of memory")) == "out of memory"
+    assert hardware.failure(RuntimeError("CUBLAS_STATUS_ALLOC_FAILED")) == "out of memory"
+    assert hardware.failure(torch.AcceleratorError("the device is gone")) == "device lost"
+    assert hardware.failure(RuntimeError("mat1 and mat2 shapes cannot be multiplied")) is None
+    assert hardware.failure(ValueError("out of memory")) is None
+
+
+class Deadly:
+    """Makes networks as `tiny` does, but once kills the process that is not the first."""
+
+    def __init__(self, place):
+        self.place, self.first = place, os.getpid()
+
+    def __call__(self, n_classes, seed):
+        if os.getpid() != self.first and not self.place.exists():
+            self.place.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return tiny(n_classes, seed)
+
+
+def test_work_goes_on_with_fewer_processes_after_one_was_killed(folder, tmp_path):
+    mine = study(tmp_path / "a", network=Deadly(tmp_path / "killed"))
+    mine.run(mine.jobs(), n_jobs=2, progress=False)
+    assert (tmp_path / "killed").exists()
+    assert mine.pending(mine.jobs()) == []
+    assert same(folder, tmp_path / "a")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -330,6 +443,10 @@ def test_what_made_it(folder):
     assert first.startswith("kappa0.5-c1: 2 unconverged, 2 epochs, loss ")
     assert second.startswith("kappa1-c1: 2 unconverged, 2 epochs, loss ")
     assert facts["wall time"].endswith(" runs")
+    for name in ("pretraining rate", "fine-tuning rate"):
+        assert re.fullmatch(r"[1-9]\d* images/s", facts[name])
+    for name in ("peak memory, pretraining", "peak memory, fine-tuning"):
+        assert 0.05 < float(facts[name].removesuffix(" GiB")) < 20.0
     assert f"torch {torch.__version__}" in facts["versions"]
     assert {"commit", "code", "hardware", "date"} <= set(facts)
 
@@ -339,7 +456,16 @@ def test_what_made_it(folder):
 
 def example(values, base):
     rows = [
-        {"split": 0, "first": 0, "second": i, "n_samples": 20, "kappa": 1.0, "c": 1.0, "d": 1.0}
+        {
+            "initialisation": 0,
+            "split": 0,
+            "first": 0,
+            "second": i,
+            "n_samples": 20,
+            "kappa": 1.0,
+            "c": 1.0,
+            "d": 1.0,
+        }
         | {"gamma": gamma, "accuracy": value}
         for gamma, column in ((2.0, values), (1.0, base))
         for i, value in enumerate(column)
@@ -416,15 +542,25 @@ def test_run_and_table(tmp_path, capsys, tiny_preset):
 def test_changes_to_a_preset():
     options = "vision x --preset small --gamma 0.5 --kappa 2 --samples 20 50 --splits 2 --pairs 3"
     words = [*options.split(), "--fine-tuning", "loss=1e-4", "max_epochs=7", "--no-norm"]
+    words += ["--pretraining", "early_rate=0.25"]
     from ptft.command import _parser
 
     found = command._plan(_parser().parse_args(words))
     assert found.settings == one_at_a_time(gamma=(0.5,), kappa=(2.0,))
     assert (found.samples, found.n_splits, found.n_pairs) == ((20, 50), 2, 3)
     assert found.fine_tuning == replace(PRESETS["small"].fine_tuning, loss=1e-4, max_epochs=7)
-    assert found.pretraining == PRESETS["small"].pretraining
+    assert found.pretraining == replace(PRESETS["small"].pretraining, early_rate=0.25)
     assert not found.norm
     assert isinstance(found, Plan)
+
+
+def test_a_failed_job_ends_with_status_2(tmp_path, capsys, tiny_preset, monkeypatch):
+    error = torch.OutOfMemoryError("CUDA out of memory")
+    monkeypatch.setattr(experiment, "fine_tune", failing(experiment.fine_tune, error, {1}))
+    assert main(f"vision {tmp_path / 'a'} --quiet --threads 1".split()) == 2
+    said = capsys.readouterr()
+    assert "1 of 2 jobs are in" in said.out
+    assert "some jobs failed (1 out of memory): start again, if need be with fewer" in said.err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ command line is `python -m ptft vision --help`.
 - `representation`: PR and ENSD, and the two ways to treat batch-norm statistics
 - `plan`: what is pretrained and fine-tuned on what; the presets
 - `experiment`: a plan carried out in a folder
+- `hardware`: the device, its memory and its failures
 - `results`: tables and paired differences
+- `crossed`: what networks times pairs say about others
 - `command`: the command line
 """

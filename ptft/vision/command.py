@@ -1,6 +1,7 @@
 """The command line of the vision experiment; torch is imported when a command runs."""
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 __all__ = ["add_table", "add_vision"]
@@ -79,6 +80,13 @@ def _run(options):
     jobs = study.jobs(options.shard)
     study.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
     print(f"{len(jobs) - len(study.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
+    failed = Counter(study.failed(jobs).values())
+    if failed:
+        told = ", ".join(f"{count} {status}" for status, count in failed.items())
+        raise OSError(
+            f"some jobs failed ({told}): start again, if need be with fewer processes (--jobs), a "
+            "smaller batch or --device cpu; finished work is kept"
+        )
 
 
 def _plan(options):
@@ -146,7 +154,8 @@ def _images(options, plan):
 def add_table(parser):
     """Add the arguments of `vision-table`."""
     parser.set_defaults(run=_table)
-    parser.add_argument("folder", type=Path, help="where the results are")
+    text = "where the results are; several, if they differ in the initialisation alone"
+    parser.add_argument("folders", type=Path, nargs="+", metavar="folder", help=text)
     parser.add_argument("--output", type=Path, help="CSV file to write (standard output)")
     text = "PR and ENSD of every stage, centred and not"
     parser.add_argument("--stages", action="store_true", help=text)
@@ -156,8 +165,8 @@ def _table(options):
     from ..sweeps import provenance
     from . import results
 
-    facts = results.made(options.folder)
+    facts = results.made(*options.folders)
     command = "python -m ptft vision FOLDER; python -m ptft vision-table FOLDER"
     facts = {"command": command + " --stages" * options.stages} | facts
-    rows = results.table(options.folder, options.stages)
+    rows = results.joined([results.table(folder, options.stages) for folder in options.folders])
     provenance.write_table(rows, options.output, facts, "%.6g")

@@ -4,12 +4,12 @@ Every pretrained network and every job has a file of its own, written whole. Wha
 computed again, and an interrupted pretraining goes on from its last checkpoint.
 """
 
-import contextlib
 import hashlib
 import json
 import shutil
 import time
 import uuid
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +25,12 @@ with needs("vision"):  # before the imports below, which would ask for less
 from ..sweeps import provenance, storage
 from ..sweeps.experiments import shard
 from ..sweeps.progress import Progress
+from . import hardware, representation
 from . import model as networks
-from . import representation
 from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits
 from .training import Fit, load, save, train
 
-__all__ = ["Study", "available", "code_version", "ending", "fine_tune"]
+__all__ = ["Study", "code_version", "ending", "fine_tune"]
 
 _CODE = ("data", "experiment", "glyphs", "model", "pictures", "plan", "representation", "training")
 
@@ -43,32 +43,8 @@ def code_version():
     return digest.hexdigest()[:16]
 
 
-def available(device):
-    """Return the torch device of a name, or raise a ValueError if there is none."""
-    try:
-        found = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device must be cpu, cuda or cuda:N, got {device!r}") from error
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        n = torch.cuda.device_count()
-        raise ValueError(f"device must be there, got {device!r} where torch finds {n} GPUs")
-    return found
-
-
-@contextlib.contextmanager
-def _memory_named(what, device):
-    """Say what did not fit into the device's memory, and what to do."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise MemoryError(
-            f"{device} has too little memory for {what}: use fewer processes (--jobs), a smaller "
-            "batch, or --device cpu. Finished work is kept."
-        ) from error
-
-
 def ending(network_path):
-    """Return how a network's pretraining ended: its `fit`, `n_images`, and test `accuracy`.
+    """Return how a network's pretraining ended: `fit`, `n_images`, `accuracy` and `memory`.
 
     Its file lies beside the network's and is written first, so that whoever finds a network finds
     both, and need not read 45 MB to learn this.
@@ -92,21 +68,38 @@ def _compared(before, after):
         for stage in networks.STAGES:
             features = before[statistics][1][stage], after[statistics][1][stage]
             for centred in (False, True):
-                old, new = (representation.moments(f, centred) for f in features)
                 row = {"stage": stage, "statistics": statistics, "centred": centred}
-                row["pr_before"] = representation.participation_ratio(old)
-                row["pr_after"] = representation.participation_ratio(new)
-                row["ensd"] = representation.shared_dimensions(old, new)
-                rows.append(row)
+                rows.append(row | _dimensions(*features, centred))
     return rows
 
 
+def _dimensions(before, after, centred):
+    """Return PR before and after, and ENSD; None where features are not finite."""
+    old, new = (
+        representation.moments(features, centred) if np.isfinite(features).all() else None
+        for features in (before, after)
+    )
+    shared = representation.shared_dimensions
+    return {
+        "pr_before": None if old is None else shared(old, old),
+        "pr_after": None if new is None else shared(new, new),
+        "ensd": None if old is None or new is None else shared(old, new),
+    }
+
+
 def _accuracies(examined, pair, labels):
-    found = {}
-    for statistics, (outputs, _) in examined.items():
-        right = outputs[:, pair].argmax(axis=1) == (labels == pair[1])
-        found[f"accuracy_{statistics}"] = float(right.mean())
-    return found
+    targets = labels == pair[1]
+    return {
+        f"accuracy_{statistics}": _accuracy(outputs[:, pair], targets)
+        for statistics, (outputs, _) in examined.items()
+    }
+
+
+def _accuracy(outputs, labels):
+    """Return how often the largest output is the label's, or None if some are not finite."""
+    if not np.isfinite(outputs).all():
+        return None
+    return float((outputs.argmax(axis=1) == labels).mean())
 
 
 def fine_tune(plan, job, train_part, test_part, network_path, device, network=networks.resnet):
@@ -131,7 +124,8 @@ def fine_tune(plan, job, train_part, test_part, network_path, device, network=ne
     list of dict
         One a setting: gamma, d, what `Fit` says, accuracy_running and accuracy_reestimated on the
         test images, and `representation`, a list of rows as the long table has them. A network
-        that diverged has no accuracies and no representation.
+        that diverged has no accuracies and no representation; None stands for those of outputs or
+        features that overflow.
     """
     settings = _settings(plan, job)
     if ending(network_path)["fit"]["status"] == "diverged":
@@ -179,7 +173,7 @@ def _fine_tune_one(plan, job, task, setting, net, before):
     after = _shapes(net, task.tests, task.samples)
     return (
         {"gamma": setting.gamma, "d": setting.d}
-        | {name: getattr(fit, name) for name in ("status", "epochs", "loss")}
+        | {name: getattr(fit, name) for name in ("status", "epochs", "loss", "seconds")}
         | _accuracies(after, list(job.pair), task.test_labels)
         | {"representation": _compared(before, after)}
     )
@@ -222,7 +216,7 @@ class Study:
 
     def __init__(self, folder, plan, images, *, device="cpu", threads=2, network=networks.resnet):
         self.folder, self.plan, self.images = Path(folder), plan, images
-        self.device, self.threads, self.network = available(device), threads, network
+        self.device, self.threads, self.network = hardware.available(device), threads, network
         self.splits = splits(plan, len(images.classes))
         self._check_samples()
         self._check_space()
@@ -291,6 +285,9 @@ class Study:
     def run(self, jobs, n_jobs=1, progress=True):
         """Pretrain and fine-tune what is pending.
 
+        What fails for want of memory, or because the device is lost, is recorded as such, and the
+        rest goes on; the next run tries it again. See `failed`.
+
         Parameters
         ----------
         jobs : list of plan.Job
@@ -301,15 +298,63 @@ class Study:
         """
         clock = _Clock(self.folder, self.device)
         pending = self.pending(jobs)
+        for job in pending:
+            _failed_path(self.path(job)).unlink(missing_ok=True)
         for pretraining in dict.fromkeys(job.pretraining for job in pending):
-            self.pretrain(pretraining, progress)
+            self._try_to_pretrain(pretraining, pending, progress)
             clock.note()
-        parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
-        done = parallel(joblib.delayed(_run_one)(*self._task(job)) for job in pending)
         with Progress(len(jobs), len(jobs) - len(pending), shown=progress) as shown:
-            for _ in done:
+            for _ in self._fine_tune_all(pending, n_jobs):
                 clock.note()
                 shown.update()
+
+    def _fine_tune_all(self, jobs, n_jobs):
+        """Do jobs in several processes; in half as many after one was killed."""
+        n_jobs = joblib.effective_n_jobs(n_jobs)
+        while jobs := [job for job in jobs if self._is_ready(job)]:
+            try:
+                parallel = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+                yield from parallel(joblib.delayed(_run_one)(*self._task(job)) for job in jobs)
+                return
+            except BrokenProcessPool:
+                n_jobs = max(n_jobs // 2, 1)  # one is this process itself, which nothing replaces
+
+    def _is_ready(self, job):
+        path = self.path(job)
+        tried = storage.is_whole(path) or _failed_path(path).exists()
+        return self.network_path(job.pretraining).exists() and not tried
+
+    def failed(self, jobs):
+        """Return the status of each job whose last try failed.
+
+        Parameters
+        ----------
+        jobs : list of plan.Job
+
+        Returns
+        -------
+        dict of plan.Job to str
+            Those of `hardware.FAILURES`, with "pretraining" before them where that failed.
+        """
+        paths = {job: _failed_path(self.path(job)) for job in self.pending(jobs)}
+        return {
+            job: storage.read_json(path)["rows"][0]["status"]
+            for job, path in paths.items()
+            if path.exists()
+        }
+
+    def _try_to_pretrain(self, pretraining, jobs, progress):
+        """Pretrain one network; if that fails, record so for the jobs that need it."""
+        try:
+            self.pretrain(pretraining, progress)
+        except Exception as error:
+            status = hardware.failure(error)
+            if status is None:
+                raise
+            for job in jobs:
+                if job.pretraining == pretraining:
+                    _record_failure(self.path(job), self.plan, job, f"pretraining {status}", error)
+        hardware.forget(self.device)
 
     def pretrain(self, pretraining, progress=True):
         """Pretrain one network, or go on with it; return its `Fit`.
@@ -330,7 +375,8 @@ class Study:
         networks.multiply(net, "kappa", kappa, self.plan.norm)
         networks.multiply(net, "c", c, self.plan.norm)
         unfinished = path.with_suffix(".unfinished.pt")
-        with self._shown(pretraining, progress) as shown, _memory_named("pretraining", self.device):
+        hardware.forget(self.device)
+        with self._shown(pretraining, progress) as shown:
             images, labels = map(self._tensor, self._pretraining_images(split))
             key = entropy(self.plan, ORDER, split)
             options = {"checkpoint": unfinished, "report": _reporter(shown), "norm": self.plan.norm}
@@ -338,6 +384,7 @@ class Study:
             end = {"fit": asdict(fit), "n_images": len(images), "accuracy": None}
             if fit.status != "diverged":
                 end["accuracy"] = self._accuracy(net, split)
+            end["memory"] = hardware.peak_memory(self.device)
         storage.write(path.with_suffix(".json"), json.dumps(end))
         save(path, {"model": net.state_dict(), "n_classes": len(self.images.classes)})
         unfinished.unlink(missing_ok=True)
@@ -357,7 +404,7 @@ class Study:
         """Return the accuracy on test images of the classes pretrained on."""
         images, labels = self._pretraining_images(split, "test")
         outputs, _ = representation.examine(net, self._tensor(images))
-        return float((outputs.argmax(axis=1) == labels).mean())
+        return _accuracy(outputs, labels)
 
     def _tensor(self, array):
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
@@ -386,13 +433,32 @@ def _run_one(path, arguments):
     """Do a job and write its results, unless another process has."""
     if storage.is_whole(path):
         return
+    plan, job, device = arguments[0], arguments[1], arguments[-2]
     torch.set_num_threads(1)
+    hardware.forget(device)
     start = time.perf_counter()
-    with _memory_named("fine-tuning", arguments[-2]):
+    try:
         rows = fine_tune(*arguments)
-    job = asdict(arguments[1])
-    content = {"job": job, "seconds": time.perf_counter() - start, "rows": rows}
-    storage.write(path, json.dumps(content))
+    except Exception as error:
+        status = hardware.failure(error)
+        if status is None:
+            raise
+        _record_failure(path, plan, job, status, error)
+        return
+    content = {"job": asdict(job), "seconds": time.perf_counter() - start, "rows": rows}
+    storage.write(path, json.dumps(content | {"memory": hardware.peak_memory(device)}))
+    _failed_path(path).unlink(missing_ok=True)
+
+
+def _failed_path(path):
+    """Return where a job says that it failed: beside its results, so that it stays pending."""
+    return path.with_suffix(".failed.json")
+
+
+def _record_failure(path, plan, job, status, error):
+    rows = [_lost(setting, status) for setting in _settings(plan, job)]
+    content = {"job": asdict(job), "rows": rows, "error": str(error)}
+    storage.write(_failed_path(path), json.dumps(content))
 
 
 class _Clock:
