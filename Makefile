@@ -50,9 +50,9 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -c "import matplotlib.font_manager"  # else the first cells wait for its cache, and say so
 	touch $@
 
-test: $(READY)  ## run the unit tests, and every chapter against its reference outputs
+test: $(READY)  ## run the unit tests, the docstrings' examples, and every chapter against its reference
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile \
-	    --nbval --nbval-sanitize-with tests/nbval.cfg tests book
+	    --nbval --nbval-sanitize-with tests/nbval.cfg tests ptft book
 
 book: $(READY) $(FRESH)  ## build the book into _build/html, executing the chapters that changed
 	# The ledger reads the chapters' reference outputs, so it is never taken from the cache.

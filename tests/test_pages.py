@@ -62,6 +62,7 @@ def test_stray_page(site):
             "needs a network for https://cdn/x.js",
         ),
         ("<h1>T</h1><a href='gone.html#x'>x</a>", "links to gone.html, which is not there"),
+        ("<h1>T</h1><a href='../all.zip'>x</a>", "links to ../all.zip, which is not there"),
     ],
 )
 def test_flawed_page(site, body, problem):

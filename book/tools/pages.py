@@ -14,6 +14,7 @@ from pathlib import Path
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+FILES = (".html", ".ipynb", ".zip")  # what a page may offer
 
 
 class Page(HTMLParser):
@@ -58,7 +59,7 @@ def problems(path: Path) -> Iterator[str]:
             yield f"needs a network for {source}"
     for link in page.all("a"):
         target = (link.get("href") or "").partition("#")[0]
-        if target.endswith(".html") and "//" not in target and not (folder / target).is_file():
+        if target.endswith(FILES) and "//" not in target and not (folder / target).is_file():
             yield f"links to {target}, which is not there"
 
 

@@ -123,7 +123,7 @@ def learning_curve(
     >>> task = Task(rho_pt=0.1, rho_ft=0.1, overlap=1.0)
     >>> curve = learning_curve(task, Initialization(1e-3, 0.0, 0.0), alpha=0.2)
     >>> round(curve.error, 6)
-    0.0
+    0.000854
     """
     return fixed_point(penalised_groups(task, init), alpha, noise, ridge)
 
