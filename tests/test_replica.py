@@ -333,7 +333,7 @@ BAD = [
         )
         for name in INIT
     ),
-    (POINT, "groups", [], "probability must be a non-empty 1-d array"),
+    (POINT, "groups", [], "groups must hold at least one Group, got none"),
     (POINT, "groups", GROUPS[:3], "the groups' probabilities must sum to 1, got 0.60"),
     (
         POINT,
@@ -357,7 +357,7 @@ BAD = [
     (POINT, "groups", one_group(1e-200), "inf, must be finite and in [1e-100, 1e+100], got 1e-200"),
     (POINT, "groups", one_group("1"), "inf, must be a real number or array, got '1'"),
     (POINT, "groups", one_group([1.0, 2.0]), "must be a single number, got an array of shape (2,)"),
-    (POINT, "groups", one_group(1.0, 2.0), "prior must be a Prior, got 2.0"),
+    (POINT, "groups", one_group(1.0, 2.0), "prior must be of class Prior, got 2.0"),
     (POINT, "groups", one_group(1.0, Prior.zero()), "groups must hold a teacher other than zero"),
     (
         POINT,
@@ -468,3 +468,10 @@ def test_simulation(init, alpha, noise):
     standard_error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert standard_error < 0.05 * theory
     assert abs(np.mean(found) - theory) < 4.0 * standard_error + theory / n_dims
+
+
+def test_many_points_are_solved_in_parts_to_the_same_end(monkeypatch):
+    alpha = np.linspace(0.01, 1.2, 37)
+    together = fixed_point(GROUPS, alpha)
+    monkeypatch.setattr(replica, "_POINTS", 5)
+    np.testing.assert_allclose(fixed_point(GROUPS, alpha).error, together.error, rtol=1e-13)

@@ -74,10 +74,11 @@ def checked_groups(groups: Sequence[Group], ends: Sequence[float] = ()) -> list[
     if not groups:
         raise ValueError("groups must hold at least one Group, got none")
     each = [errors.number("probability", group.probability, 0.0, 1.0) for group in groups]
+    name = f"sqrt_k, other than {' or '.join(f'{end:g}' for end in ends)}," if ends else "sqrt_k"
     for group in groups:
         errors.instance("prior", group.prior, Prior)
         if ends is not None and (np.ndim(group.sqrt_k) or group.sqrt_k not in ends):
-            errors.number("sqrt_k", group.sqrt_k, 1e-100, 1e100)
+            errors.number(name, group.sqrt_k, 1e-100, 1e100)
     shares = errors.shares("the groups' probabilities", each)
     pairs = zip(groups, shares.tolist(), strict=True)
     return [group._replace(probability=share) for group, share in pairs if share > 0.0]
