@@ -128,6 +128,15 @@ def test_no_extra_brings_more_than_is_imported(extras, cells):
     assert given <= used
 
 
+def test_what_extras_bring_is_pinned_as_pip_takes_constraints(extras, repository):
+    text = (repository / "requirements.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pins = [Requirement(line) for line in lines]
+    assert not any(pin.extras for pin in pins)
+    brings = brought(extras, "chapters")[0] | brought(extras, "dask")[0]
+    assert brings <= {pin.name for pin in pins if str(pin.specifier).startswith("==")}
+
+
 def test_the_package_page_lists_the_extras(extras, repository):
     text = (repository / "book" / "package.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `(\w+)` \|", text, re.M) == [name for name in extras if name]

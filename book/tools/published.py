@@ -41,7 +41,8 @@ The chapters as notebooks, in this order:
 
 {chapters}
 
-{needs}
+They need the Python package `ptft` with its extra `chapters`: in a copy of the book's repository,
+`pip install ".[chapters]"` installs both, and `pip install ".[book]"` also JupyterLab.
 """
 LOGGER = logging.getLogger(__name__)
 
@@ -184,7 +185,7 @@ def write_notebooks(app, notebooks):
     files = {f"{PurePosixPath(page).name}.ipynb": folder / f"{page}.ipynb" for page in pages}
     titles = (app.env.titles[page].astext() for page in pages)
     chapters = "\n".join(f"- {title}: `{name}`" for title, name in zip(titles, files, strict=True))
-    text = README.format(name=app.config.html_title, chapters=chapters, needs=NEEDS)
+    text = README.format(name=app.config.html_title, chapters=chapters)
     handout.write_archive(Path(app.outdir, ARCHIVE), files, text)
 
 
