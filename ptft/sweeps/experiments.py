@@ -20,6 +20,12 @@ import numpy as np
 from scipy import stats
 
 from .. import errors
+
+with errors.needs("experiments"):  # before the imports below, which need some of it
+    import joblib
+    import pandas as pd
+    from threadpoolctl import threadpool_limits
+
 from ..model import network, tasks
 from ..model.penalty import sqrt_k, sqrt_k_single_task
 from ..theory import replica
@@ -27,11 +33,6 @@ from ..theory.channel import Group
 from ..training.many import implicit_biases
 from . import provenance, storage
 from .progress import Progress
-
-with errors.needs("experiments"):
-    import joblib
-    import pandas as pd
-    from threadpoolctl import threadpool_limits
 
 __all__ = [
     "EXPERIMENTS",
