@@ -315,7 +315,7 @@ def test_tables_of_initialisations_are_joined():
 
 
 def test_published_tables_have_their_initialisation(repository):
-    folder = repository / "book" / "results"
+    folder = repository / "ptft" / "companion" / "results"
     for name, initialisation in (("vision_natural", 0), ("vision_natural_again", 1)):
         table, _ = results.read_table(folder / f"{name}.csv")
         assert (table.initialisation == initialisation).all()
