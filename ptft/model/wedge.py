@@ -25,7 +25,7 @@ from .penalty import HUGE, TINY, sqrt_k
 
 __all__ = ["family", "family_range", "two_numbers"]
 
-_ROUNDING = 8 * np.finfo(float).eps
+_EPSILON = np.finfo(float).eps
 
 
 def two_numbers(
@@ -74,12 +74,14 @@ def family_range(
     """
     inactive, active, amplitude = _checked(sqrt_k_inactive, sqrt_k_active, amplitude)
     difference = active - inactive
-    low = difference / (2.0 * amplitude)
+    low = difference / (2.0 * amplitude) - 1.0
     high = np.minimum(np.sqrt(difference) * np.sqrt(active) / (2.0 * amplitude), 2.0)
     rounded = high - 1.0
     # Never up: gamma^2 makes up for what a smaller lambda leaves, and cannot be negative.
     down = np.maximum(np.nextafter(rounded, -2.0), -1.0)
-    return low - 1.0, np.where(1.0 + rounded > high, down, rounded)[()]
+    high = np.where(1.0 + rounded > high, down, rounded)[()]
+    # Where no lambda between them is a float, the one next to them has both numbers to rounding.
+    return np.minimum(low, np.where(difference > 0.0, np.nextafter(high, -2.0), high)), high
 
 
 def family(
@@ -101,8 +103,9 @@ def family(
     Returns
     -------
     Initialization
-        `two_numbers` of it are those given, to rounding. Where they are equal, so that c does not
-        matter, c_pt is `amplitude`.
+        `two_numbers` of it are those given, to rounding: that of lambda is the largest, 1e-16
+        relative to 1 + lambda. Where they are equal, so that c does not matter, c_pt is
+        `amplitude`.
 
     Raises
     ------
@@ -116,7 +119,8 @@ def family(
         sqrt_k_inactive=inactive, sqrt_k_active=active, lambda_pt=lambda_pt, low=low, high=high
     )
     _check_relative_scale(lambda_pt, low, high, inactive == active)
-    return Initialization(*_parameters(inactive, active, amplitude, 1.0 + lambda_pt))
+    c_pt, gamma_ft = _scales(inactive, active, amplitude, 1.0 + lambda_pt)
+    return Initialization(c_pt, lambda_pt, gamma_ft)
 
 
 def _check_relative_scale(lambda_pt, low, high, equal):
@@ -127,17 +131,18 @@ def _check_relative_scale(lambda_pt, low, high, equal):
         raise ValueError(f"lambda_pt must be {allowed} for these two numbers, got {worst!r}")
 
 
-def _parameters(inactive, active, amplitude, scale):
-    """Return c, lambda and gamma; `scale` is L = 1 + lambda, exact where lambda is near -1."""
+def _scales(inactive, active, amplitude, scale):
+    """Return c and gamma; `scale` is L = 1 + lambda, exact where lambda is near -1."""
     difference, reach = active - inactive, 2.0 * amplitude * scale
     equal = difference == 0.0
     safe, safe_scale = np.where(equal, 1.0, difference), np.where(equal, 1.0, scale)
     product = (reach - difference) * ((reach + difference) / safe)  # 4 L c
-    # At the upper end of lambda all of sqrt(k_i) is this product, but for its rounding.
-    product = np.where(inactive - product < _ROUNDING * active, inactive, product)
+    # At the upper end of lambda all of sqrt(k_i) is this product, but for the rounding of lambda.
+    rounding = _EPSILON * (8.0 + 1.0 / safe_scale) * active
+    product = np.where(inactive - product < rounding, inactive, product)
     c = np.where(equal, amplitude, product / (4.0 * safe_scale))
     gamma = np.sqrt(np.where(equal, inactive, inactive - product))
-    return c[()], (scale - 1.0)[()], gamma[()]
+    return c, gamma
 
 
 def _checked(sqrt_k_inactive, sqrt_k_active, amplitude):

@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 _LEVELS = (-40.0, -12.0, -4.0, 0.0, 4.0, 12.0, 40.0)  # of l, between which it is integrated
-_GAUSSIAN = (3.0, 6.0, 10.0)  # and of t
+_GAUSSIAN = (3.0, 6.0, 10.0, 14.0)  # and of t
 _N_NODES = 32
 _STEP = 0.1  # of the search for solutions, in log s^2
 _SMALLEST = 1e-16  # s^2 that is searched down to without noise, relative to the variance

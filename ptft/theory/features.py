@@ -11,6 +11,7 @@ Gauss-Legendre nodes of their own: their sum is an independent check of the solv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,7 +42,7 @@ class Features(Value):
 
     Parameters
     ----------
-    groups : tuple of str
+    groups : sequence of str
         Names of the groups, as in `Task.groups`: shared, new, pretraining only, neither.
     probability : array, shape (n_groups,)
         Share of dimensions in each.
@@ -59,7 +60,7 @@ class Features(Value):
         Share selected of the dimensions whose teacher is not 0.
     """
 
-    groups: tuple[str, ...]
+    groups: Sequence[str]
     probability: np.ndarray
     error: np.ndarray
     slope: np.ndarray
