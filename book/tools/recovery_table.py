@@ -1,14 +1,17 @@
-"""Write the table of recovered teachers that the chapter "Beyond the paper" draws.
+"""Write the tables of recovered teachers that the chapter "Beyond the paper" draws.
 
-    python book/tools/recovery_table.py    about ten minutes on one core
+    python book/tools/recovery_table.py 200     a quarter of a minute on one core
+    python book/tools/recovery_table.py 500     two minutes
+    python book/tools/recovery_table.py 1000    six minutes
 
-Teachers with rho_PT = rho_FT = 0.1 and overlap 0.5 are sought from noiseless Gaussian data around
-the theory's recovery thresholds: by the linear program of the weighted l1 norm, and by what
-gradient flow finds at sqrt(k) = L^w, equation (11). Every group has its exact share of dimensions,
-so that only inputs and coefficients are random. The table goes to
-`ptft/companion/results/recovery.csv`; its first lines say what made it.
+Teachers with rho_PT = rho_FT = 0.1 and overlap 0.5 in so many dimensions are sought from noiseless
+Gaussian data around the theory's recovery thresholds: by the linear program of the weighted l1
+norm, and by what gradient flow finds at sqrt(k) = L^w, equation (11). Every group has its exact
+share of dimensions, so that only inputs and coefficients are random. A table goes to
+`ptft/companion/results/recovery_d200.csv`; its first lines say what made it.
 """
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -24,13 +27,12 @@ from ptft.theory import limits
 RESULTS = Path(__file__).resolve().parents[2] / "ptft" / "companion" / "results"
 TASK = ptft.Task(rho_pt=0.1, rho_ft=0.1, overlap=0.5)
 OFFSETS = (-0.05, -0.03, -0.015, 0.0, 0.015, 0.03, 0.05)
-SETTINGS = {
-    "n_dims": (500, 1000),
-    "programs": (60, 12),  # draws that are solved by linear programming
-    "networks": (60, 0),  # and those of them that are solved as networks too
-    "scale": 1e-60,  # L
-    "seed": 12,
-}
+SCALE, SEED = 1e-60, 12  # L, and of the draws
+DRAWS = {
+    200: (60, 60),
+    500: (60, 60),
+    1000: (12, 0),
+}  # linear programs, those that are networks too
 
 
 def thresholds():
@@ -59,24 +61,22 @@ def by_program(inputs, labels, weights):
 
 def by_network(inputs, labels, weights):
     """Return where gradient flow ends with penalties L^w."""
-    return ptft.implicit_bias(inputs, labels, SETTINGS["scale"] ** weights).beta
+    return ptft.implicit_bias(inputs, labels, SCALE**weights).beta
 
 
-def rows():
+def rows(n_dims):
     """Yield one row a draw: relative errors of both solutions, the second one empty if not run."""
-    sizes = zip(SETTINGS["n_dims"], SETTINGS["programs"], SETTINGS["networks"], strict=True)
-    for n_dims, n_programs, n_networks in sizes:
-        for name, (ratio, threshold) in thresholds().items():
-            start = time.process_time()
-            for offset in OFFSETS:
-                n_samples = round((threshold + offset) * n_dims)
-                seeds = np.random.SeedSequence((SETTINGS["seed"], n_dims, n_samples))
-                for draw, seed in enumerate(seeds.spawn(n_programs)):
-                    where = {"n_dims": n_dims, "n_samples": n_samples, "draw": draw}
-                    found = solve(n_dims, n_samples, seed, ratio, draw < n_networks)
-                    yield {"weights": name, **where, **found}
-            seconds = time.process_time() - start
-            print(f"D = {n_dims}, {name} weights: {seconds:.0f} s", file=sys.stderr)
+    n_programs, n_networks = DRAWS[n_dims]
+    for name, (ratio, threshold) in thresholds().items():
+        start = time.process_time()
+        for offset in OFFSETS:
+            n_samples = round((threshold + offset) * n_dims)
+            seeds = np.random.SeedSequence((SEED, n_dims, n_samples)).spawn(n_programs)
+            for draw, seed in enumerate(seeds):
+                where = {"n_dims": n_dims, "n_samples": n_samples, "draw": draw}
+                found = solve(n_dims, n_samples, seed, ratio, draw < n_networks)
+                yield {"weights": name, **where, **found}
+        print(f"{name} weights: {time.process_time() - start:.0f} s", file=sys.stderr)
 
 
 def solve(n_dims, n_samples, seed, ratio, network):
@@ -92,14 +92,18 @@ def solve(n_dims, n_samples, seed, ratio, network):
 
 
 def main():
-    """Write the table."""
+    """Write one table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("n_dims", type=int, choices=DRAWS)
+    n_dims = parser.parse_args().n_dims
     start, facts = time.process_time(), provenance.facts("numpy", "scipy")
-    table = pd.DataFrame(rows())
-    facts = {"command": "python book/tools/recovery_table.py"} | facts
+    table = pd.DataFrame(rows(n_dims))
+    facts = {"command": f"python book/tools/recovery_table.py {n_dims}"} | facts
     facts["hardware"] = f"one core of {provenance.processor()}"
-    seconds = time.process_time() - start
-    facts |= {"settings": repr(SETTINGS), "processor time": f"{seconds:.0f} s"}
-    provenance.write_table(table, RESULTS / "recovery.csv", facts, "%.4g")
+    facts["settings"] = repr({"draws": DRAWS[n_dims], "scale": SCALE, "seed": SEED})
+    facts["processor time"] = f"{time.process_time() - start:.0f} s"
+    table = table.reindex(columns=["weights", "n_dims", "n_samples", "draw", "program", "network"])
+    provenance.write_table(table, RESULTS / f"recovery_d{n_dims}.csv", facts, "%.4g")
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ __all__ = [
 _LEVELS = (-40.0, -12.0, -4.0, 0.0, 4.0, 12.0, 40.0)  # of l, between which it is integrated
 _GAUSSIAN = (3.0, 6.0, 10.0, 14.0)  # and of t
 _N_NODES = 32
+_POINTS = 2000  # that are integrated at once
 _STEP = 0.1  # of the search for solutions, in log s^2
 _SMALLEST = 1e-16  # s^2 that is searched down to without noise, relative to the variance
 _LEAST_NOISE = 1e-20  # relative to the variance: less would need a smaller s^2 than that
@@ -168,19 +169,30 @@ def _doubt(t, odds):
 def _expect(base, tilt, function):
     """Return E[f(t, base + tilt t^2)] over standard normal t, for f even in t; as `base` in shape.
 
+    In parts, so that memory does not grow with the number of points.
+    """
+    base, tilt = np.broadcast_arrays(base, tilt)
+    n_parts = -(-base.size // _POINTS) or 1
+    parts = np.array_split(np.stack([base.ravel(), tilt.ravel()]), n_parts, axis=1)
+    return np.concatenate([_integral(*part, function) for part in parts]).reshape(base.shape)
+
+
+def _integral(base, tilt, function):
+    """Return the expectations for vectors.
+
     f may change where the odds do, around 0, so panels end where they pass certain levels.
     """
-    base, tilt = np.asarray(base)[..., None], np.asarray(tilt)[..., None]
+    base, tilt = base[:, None], tilt[:, None]
     turns = np.sqrt(np.maximum(np.array(_LEVELS) - base, 0.0) / np.maximum(tilt, 1e-300))
-    ends = np.broadcast_to(np.array(_GAUSSIAN), (*turns.shape[:-1], len(_GAUSSIAN)))
-    edges = np.sort(np.concatenate([np.minimum(turns, _GAUSSIAN[-1]), ends], axis=-1), axis=-1)
-    edges = np.concatenate([np.zeros_like(edges[..., :1]), edges], axis=-1)
+    ends = np.broadcast_to(np.array(_GAUSSIAN), (len(turns), len(_GAUSSIAN)))
+    edges = np.concatenate([np.minimum(turns, _GAUSSIAN[-1]), ends, np.zeros_like(base)], axis=1)
+    edges = np.sort(edges, axis=1)
     half = np.diff(edges)[..., None] / 2.0
     nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
-    t = edges[..., :-1, None] + half * (1.0 + nodes)
+    t = edges[:, :-1, None] + half * (1.0 + nodes)
     density = weights * half * np.exp(-0.5 * t * t) * np.sqrt(2.0 / np.pi)
     values = function(t, base[..., None] + tilt[..., None] * t * t)
-    return (density * values).sum(axis=(-2, -1))
+    return (density * values).sum(axis=(1, 2))
 
 
 def bayes_curve(
