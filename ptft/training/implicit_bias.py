@@ -203,8 +203,12 @@ def _newton(X, y, sqrt_k):
         nu = np.linalg.solve(rows.T, penalty_gradient(beta, sqrt_k))
         return beta, multiplier(nu), 0, "linear system"
     path = _Path(rows, labels, sqrt_k)
-    path.follow()
-    return path.polished(), multiplier(path.nu), path.steps, "Newton"
+    try:
+        path.follow()
+        beta = path.polished()
+    except scipy.linalg.LinAlgError:  # sizes too far apart to factorise: judged as it stands
+        beta = path.beta(sqrt_k)
+    return beta, multiplier(path.nu), path.steps, "Newton"
 
 
 def _independent_rows(X, y):
@@ -304,7 +308,7 @@ class _Path:
     def _highest_level(self):
         """Return a sqrt(k) at which beta is linear in nu, in units in which columns count alike."""
         norms = np.linalg.norm(self.rows, axis=0)
-        unit = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 1e-12 * norms.max())
+        unit = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
         _, u = self.systems.solve(unit, self.labels, 0.1)
         return np.abs(u).max() * unit
 
