@@ -135,7 +135,7 @@ def _hyperbolic(u, a):
     """Return a sinh(u) and a cosh(u), finite wherever they are although e^u may overflow."""
     sinh = np.sinh(u / 2.0)
     scaled = 2.0 * a * sinh
-    return scaled * np.hypot(1.0, sinh), a + scaled * sinh
+    return scaled * np.cosh(u / 2.0), a + scaled * sinh
 
 
 def dual_denoiser(z, a, b):

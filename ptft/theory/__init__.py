@@ -3,7 +3,7 @@
 from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .limits import basis_pursuit, basis_pursuit_transition, minimum_norm
 from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, monte_carlo_curve
-from .replica import LearningCurve, fixed_point, learning_curve, penalised_groups
+from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
 from .state_evolution import StateEvolution, state_evolution
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "basis_pursuit_transition",
     "fixed_point",
     "learning_curve",
+    "learning_curves",
     "minimum_norm",
     "moments",
     "monte_carlo_curve",

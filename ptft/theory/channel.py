@@ -14,6 +14,8 @@ give it to rounding.
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
@@ -111,24 +113,35 @@ class HalfLines(NamedTuple):
 
     The penalty is even, so the part of z below a mean mu is the part above -mu of the mirrored
     teacher: every line is integrated upwards from its (signed) mean. `mass` is the teacher's share
-    of coordinates, twice that for a centred Gaussian, whose halves are one line.
+    of coordinates, twice that for a centred Gaussian, whose halves are one line. The lines may be
+    of many problems: those of problem i are first[i] to first[i + 1] - 1.
     """
 
     mass: np.ndarray
     a: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
+    first: np.ndarray
 
 
 def half_lines(groups: Sequence[Group]) -> HalfLines:
-    """Return the `HalfLines` of a list of `Group`."""
+    """Return the `HalfLines` of a list of `Group`, as one problem."""
     rows = []
     for probability, scale, prior in groups:
         for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
             signed = (mean, -mean) if mean else (mean,)
             mass = probability * weight * 2 / len(signed)
             rows += [(mass, scale / 2.0, mu, variance) for mu in signed]
-    return HalfLines(*np.array(rows).T)
+    mass, a, mean, variance = np.array(rows).T
+    return HalfLines(mass, a, mean, variance, np.array([0, len(rows)]))
+
+
+def _cells(lines, problem):
+    """Return line and point of every pair of a point and a line of its problem, by points."""
+    counts, before = np.diff(lines.first)[problem], lines.first[problem]
+    ends = np.cumsum(counts)
+    line = np.arange(counts.sum()) + np.repeat(before + counts - ends, counts)
+    return line, np.repeat(np.arange(problem.size), counts)
 
 
 class _Panels(NamedTuple):
@@ -145,11 +158,13 @@ def _signed_dual(z, a, b):
     return np.copysign(dual_denoiser(np.abs(z), a, b), z)
 
 
-def _panels(lines, s2, theta, rule):
-    """Cut each line at each (s2, theta) into panels on which the integrands are tame."""
-    reach = rule.reach * np.sqrt(lines.variance + s2[:, None])
-    a, b, mean = np.broadcast_arrays(lines.a, theta[:, None] / 2.0, lines.mean)
-    u_mean = _signed_dual(mean, a, b)
+def _panels(lines, s2, theta, rule, problem):
+    """Cut each line of each (s2, theta) into panels on which the integrands are tame."""
+    line, point = _cells(lines, problem)
+    reach = rule.reach * np.sqrt(lines.variance[line] + s2[point])
+    a, b, mean = lines.a[line], theta[point] / 2.0, lines.mean[line]
+    u_mean, off = np.zeros(line.size), mean != 0.0
+    u_mean[off] = _signed_dual(mean[off], a[off], b[off])
     span = _signed_dual(mean + reach, a, b) - u_mean
     # A span that is a rounding of u_mean is had from the derivative instead.
     linear = reach / (a * np.cosh(u_mean) + b)
@@ -157,9 +172,9 @@ def _panels(lines, s2, theta, rule):
     edges = _edges(u_mean, u_mean + span, np.arcsinh(b / a), rule)
     edges = np.clip(edges - u_mean, 0.0, span)
     edges[-1] = span
-    panel, point, line = np.nonzero(edges[1:] > edges[:-1])
-    left, right = edges[:-1][panel, point, line], edges[1:][panel, point, line]
-    return _Panels(point, line, u_mean[point, line], left, right)
+    panel, cell = np.nonzero(edges[1:] > edges[:-1])
+    left, right = edges[:-1][panel, cell], edges[1:][panel, cell]
+    return _Panels(point[cell], line[cell], u_mean[cell], left, right)
 
 
 def _edges(start, end, bend, rule):
@@ -214,7 +229,11 @@ class Moments(NamedTuple):
 
 
 def moments(
-    lines: HalfLines, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
+    lines: HalfLines,
+    s2: np.ndarray,
+    theta: np.ndarray,
+    rule: QuadratureRule = STANDARD,
+    problem: np.ndarray | None = None,
 ) -> Moments:
     """Return the expectations in equations (18), (19) and (20), and their derivatives.
 
@@ -224,66 +243,149 @@ def moments(
     s2, theta : array, shape (n_points,)
         Effective noise and regularisation; larger than 0.
     rule : QuadratureRule
+    problem : array of int, shape (n_points,), optional
+        Which of the problems that the lines belong to each point is of; the first by default.
 
     Returns
     -------
     Moments
     """
-    panels = _panels(lines, s2, theta, rule)
-    x, weight = _gauss_legendre(rule.n_nodes)
-    half = (panels.right - panels.left) / 2.0
-    # Columns are panels' constants, rows nodes: everything below broadcasts to (n_panels, n_nodes).
-    step = ((panels.right + panels.left) / 2.0)[:, None] + half[:, None] * x
-    a, b = lines.a[panels.line][:, None], theta[panels.point][:, None] / 2.0
-    noise = s2[panels.point][:, None]
-    tau2 = lines.variance[panels.line][:, None] + noise
-    w = lines.variance[panels.line][:, None] / tau2
-    u_mean = panels.u_mean[:, None]
-
-    rise, sinh, cosh = _hyperbolic(a, u_mean, step)
-    z = rise + b * step  # from the mean
-    jacobian = cosh + b
-    measure = np.exp(-0.5 * z * z / tau2) * jacobian
-    measure *= weight * (half * lines.mass[panels.line])[:, None] / np.sqrt(2.0 * np.pi * tau2)
-
-    u = u_mean + step
-    slope, gap, tilt = cosh / jacobian, b / jacobian, sinh / jacobian
-    miss = (noise / tau2) * rise - w * b * step - b * u_mean  # x_hat - E[x | z]
-    bend = gap * tilt / jacobian  # second derivative of the denoiser
-    shrinkage = (b * u) ** 2
-    # d E[f] / d s^2 = E[f''] / 2 = E[f hermite]: free of derivatives, whose bends would cancel
-    hermite = 0.5 * (z * z / tau2 - 1.0) / tau2
-
-    def expect(integrand):
-        return np.bincount(panels.point, np.einsum("pn,pn->p", measure, integrand), s2.size)
-
-    # A half line carries half of its mass' posterior variance w s^2.
-    posterior = 0.5 * lines.mass * lines.variance / (lines.variance + s2[:, None])
-    mean_slope, mean_gap = expect(slope), expect(gap)
-    less_slope = mean_slope < mean_gap
-    return Moments(
-        error=expect(miss * miss) + s2 * posterior.sum(axis=1),
-        shrinkage=expect(shrinkage),
-        slope=mean_slope,
-        gap=mean_gap,
-        error_s2=expect(slope * slope + miss * bend),
-        error_theta=-expect(miss * u * slope),
-        shrinkage_s2=expect(shrinkage * hermite),
-        shrinkage_theta=expect(b * u * u * slope),
-        slope_s2=np.where(less_slope, expect(slope * hermite), -expect(gap * hermite)),
-        slope_theta=-0.5 * expect((gap * tilt * u + slope) / jacobian),
-    )
+    problem = np.zeros(s2.size, int) if problem is None else problem
+    panels = _panels(lines, s2, theta, rule, problem)
+    sums = np.empty((len(_SUMS), panels.point.size))
+    for start in range(0, panels.point.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        part = _Panels(*(column[block] for column in panels))
+        sums[:, block] = _sums(part, lines, s2, theta, rule.n_nodes)
+    sums = [np.bincount(panels.point, row, s2.size) for row in sums]
+    return _combined(dict(zip(_SUMS, sums, strict=True)), _posterior(lines, s2, problem))
 
 
-def _hyperbolic(a, u_mean, step):
-    """Return a (sinh u - sinh u_mean), a sinh u and a cosh u at u = u_mean + step.
+def _posterior(lines, s2, problem):
+    """Return the mean posterior variance of a teacher given z: w s^2, half of it a half line."""
+    line, point = _cells(lines, problem)
+    noise, variance = s2[point], lines.variance[line]
+    share = 0.5 * lines.mass[line] * variance / (variance + noise)
+    return np.bincount(point, share * noise, s2.size)
 
-    The difference is 2 a cosh(u_mean + step/2) sinh(step/2), exact for any step; one exponential
-    of the nodes serves all three.
+
+_SUMS = (
+    "error",
+    "shrinkage",
+    "slope",
+    "gap",
+    "error_s2",
+    "error_theta",
+    "shrinkage_s2",
+    "shrinkage_theta",
+    "slope_s2",
+    "gap_s2",
+    "slope_theta",
+)
+_BLOCK = 512  # panels at a time: what a block needs stays in the cache
+
+
+class _Workspace(threading.local):
+    """Arrays of a thread that are used again: fresh memory costs more than the arithmetic."""
+
+    arrays = np.empty(0)
+
+    def take(self, count, *shape):
+        size = count * math.prod(shape)
+        if self.arrays.size < size:
+            self.arrays = np.empty(size)
+        return self.arrays[:size].reshape(count, *shape)
+
+
+_WORKSPACE = _Workspace()
+
+
+def _sums(panels, lines, s2, theta, n_nodes):
+    """Return the integrals of `_SUMS` over each panel, shape (n_sums, n_panels)."""
+    x, weight = _gauss_legendre(n_nodes)
+    half, middle = (panels.right - panels.left) / 4.0, (panels.right + panels.left) / 4.0
+    a, b, noise = lines.a[panels.line], theta[panels.point] / 2.0, s2[panels.point]
+    tau2 = lines.variance[panels.line] + noise
+    # Rows are nodes, columns panels: what is constant on a panel broadcasts along the rows.
+    space = _WORKSPACE.take(10, n_nodes, half.size)
+    step = np.multiply(x[:, None], half, out=space[0])
+    step += middle  # half of u - u_mean, as all of u below
+    rise, cosh = _hyperbolic(a, panels.u_mean, step, space[1:7])
+    distance = np.multiply(step, 2.0 * b, out=space[2])
+    distance += rise  # z from the mean
+    distance *= 1.0 / np.sqrt(tau2)
+    distance *= distance
+    density = np.multiply(distance, -0.5, out=space[3])
+    np.exp(density, out=density)
+    miss = np.multiply(step, -2.0 * b * lines.variance[panels.line] / tau2, out=space[5])
+    miss -= b * panels.u_mean
+    miss += np.multiply(rise, noise / tau2, out=space[6])  # x_hat - E[x | z]
+    u, sinh = step, rise
+    u += panels.u_mean / 2.0
+    sinh += a * np.sinh(panels.u_mean)
+    jacobian = np.add(cosh, b, out=space[6])
+    inverse = np.divide(1.0, jacobian, out=space[7])
+    slope = np.multiply(cosh, inverse, out=space[8])
+    bend = sinh  # b / jacobian times this and the slope: the denoiser's second derivative
+    bend *= inverse
+    bend *= inverse
+    bend *= b
+    measure, rising, product = jacobian, cosh, space[7]
+    measure *= density
+    rising *= density  # the slope's measure, as b `density` is the gap's
+
+    def integral(*factors):
+        np.multiply(*factors[:2], out=product)
+        for factor in factors[2:]:
+            np.multiply(product, factor, out=product)
+        return weight @ product
+
+    square = np.multiply(u, u, out=space[9])
+    b2 = 4.0 * b * b
+    per_noise = 0.5 / tau2
+    gap, mean_slope = b * (weight @ density), weight @ rising
+    error = integral(measure, miss, miss)
+    shrinkage = b2 * integral(measure, square)
+    product *= distance
+    # d E[f] / d s^2 = E[f''] / 2 = E[f (z^2 / tau^2 - 1)] / (2 tau^2): free of derivatives of f,
+    # whose bends would cancel.
+    shrinkage_s2 = per_noise * (b2 * (weight @ product) - shrinkage)
+    shrinkage_theta = 4.0 * b * integral(rising, square)
+    error_theta = -2.0 * integral(rising, miss, u)
+    error_s2 = integral(rising, slope) + integral(density, bend, miss)
+    slope_s2 = per_noise * (integral(rising, distance) - mean_slope)
+    gap_s2 = per_noise * (b * integral(density, distance) - gap)
+    slope_theta = -0.5 * integral(density, slope) - integral(density, bend, u)
+    sums = (error, shrinkage, mean_slope, gap, error_s2, error_theta, shrinkage_s2)
+    sums = np.stack([*sums, shrinkage_theta, slope_s2, gap_s2, slope_theta])
+    return sums * (2.0 * half * lines.mass[panels.line] / np.sqrt(2.0 * np.pi * tau2))
+
+
+def _combined(sums, posterior):
+    """Return the `Moments` from a point's integrals."""
+    gap_s2 = sums.pop("gap_s2")
+    sums["error"] = sums["error"] + posterior
+    # The smaller of the two, slope and gap = 1 - slope, has the derivative that is precise.
+    sums["slope_s2"] = np.where(sums["slope"] < sums["gap"], sums["slope_s2"], -gap_s2)
+    return Moments(**sums)
+
+
+def _hyperbolic(a, u_mean, step, space):
+    """Return a (sinh u - sinh u_mean) and a cosh u at u = u_mean + 2 step, in space[0] and [3].
+
+    The difference is 2 a cosh(u_mean + step) sinh(step), exact for any step; one exponential of
+    the nodes serves both.
     """
-    growth = np.expm1(step / 2.0)
-    factor = 1.0 + growth
-    middle = np.exp(u_mean) * factor
-    top = middle * factor
-    rise = 0.5 * a * (middle + 1.0 / middle) * (growth + growth / factor)
-    return rise, a * np.sinh(u_mean) + rise, 0.5 * a * (top + 1.0 / top)
+    growth = np.expm1(step, out=space[0])
+    factor = np.add(growth, 1.0, out=space[1])
+    inverse = np.divide(1.0, factor, out=space[2])
+    up = np.multiply(factor, 0.5 * a * np.exp(u_mean), out=space[3])
+    down = np.multiply(inverse, 0.5 * a * np.exp(-u_mean), out=space[4])
+    double = np.multiply(growth, inverse, out=space[5])
+    double += growth
+    rise = np.add(up, down, out=growth)
+    rise *= double
+    up *= factor
+    down *= inverse
+    up += down
+    return rise, up
