@@ -348,8 +348,9 @@ def _curve(shape, alpha, values):
     failed = ~_converged(columns["residual"], columns["expectation_error"])
     status = f"{alpha.size - failed.sum()} of {alpha.size} points converged"
     if failed.any():
+        where = ", ".join(f"{a:g}" for a in np.unique(alpha[failed])[:5])
         status += (
-            f"; at alpha = {', '.join(f'{a:g}' for a in np.unique(alpha[failed])[:5])} the relative residual "
+            f"; at alpha = {where} the relative residual "
             f"is up to {columns['residual'][failed].max():.1e}, above {solver.TOLERANCE:g}"
         )
     columns = {name: column.reshape(shape) for name, column in columns.items()}
