@@ -4,11 +4,13 @@ from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .limits import basis_pursuit, basis_pursuit_transition, minimum_norm
 from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, monte_carlo_curve
 from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
+from .sensitivities import Gradient, Sensitivities
 from .state_evolution import StateEvolution, state_evolution
 
 __all__ = [
     "FINE",
     "STANDARD",
+    "Gradient",
     "Group",
     "LearningCurve",
     "Moments",
@@ -16,6 +18,7 @@ __all__ = [
     "MonteCarloCurve",
     "MonteCarloSettings",
     "QuadratureRule",
+    "Sensitivities",
     "StateEvolution",
     "basis_pursuit",
     "basis_pursuit_transition",

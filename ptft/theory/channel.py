@@ -31,10 +31,12 @@ __all__ = [
     "STANDARD",
     "Group",
     "HalfLines",
+    "LineMoments",
     "Moments",
     "QuadratureRule",
     "checked_groups",
     "half_lines",
+    "line_moments",
     "moments",
 ]
 
@@ -389,3 +391,96 @@ def _hyperbolic(a, u_mean, step, space):
     down *= inverse
     up += down
     return rise, up
+
+
+class LineMoments(NamedTuple):
+    """Expectations over each line for itself, and derivatives; arrays (n_lines, n_points).
+
+    As in `Moments`, but summed over one line: of error, shrinkage and slope (of which a line's gap
+    is the rest), with the derivatives by log(a), by the variance and by the signed mean. Those by
+    the mean and the variance are right in sum over the two halves of a teacher, not for each.
+    """
+
+    error: np.ndarray
+    shrinkage: np.ndarray
+    slope: np.ndarray
+    gap: np.ndarray
+    error_a: np.ndarray
+    shrinkage_a: np.ndarray
+    slope_a: np.ndarray
+    error_variance: np.ndarray
+    shrinkage_variance: np.ndarray
+    slope_variance: np.ndarray
+    error_mean: np.ndarray
+    shrinkage_mean: np.ndarray
+    slope_mean: np.ndarray
+
+
+def line_moments(
+    lines: HalfLines, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
+) -> LineMoments:
+    """Return the expectations in equations (18) to (20) line by line, and their derivatives.
+
+    Parameters
+    ----------
+    lines : HalfLines
+        Of one problem.
+    s2, theta : array, shape (n_points,)
+        Effective noise and regularisation; larger than 0.
+    rule : QuadratureRule
+
+    Returns
+    -------
+    LineMoments
+    """
+    panels = _panels(lines, s2, theta, rule, np.zeros(s2.size, int))
+    place, shape = panels.line * s2.size + panels.point, (lines.mass.size, s2.size)
+    sums = np.empty((len(LineMoments._fields), panels.point.size))
+    for start in range(0, panels.point.size, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        part = _Panels(*(column[block] for column in panels))
+        sums[:, block] = _line_sums(part, lines, s2, theta, rule.n_nodes)
+    found = [np.bincount(place, row, math.prod(shape)).reshape(shape) for row in sums]
+    tau2 = lines.variance[:, None] + s2
+    posterior = 0.5 * lines.mass[:, None] * lines.variance[:, None] * s2 / tau2
+    m = LineMoments(*found)
+    return m._replace(error=m.error + posterior)
+
+
+def _line_sums(panels, lines, s2, theta, n_nodes):
+    """Return the integrals of `LineMoments` over each panel, shape (n_sums, n_panels)."""
+    x, weight = _gauss_legendre(n_nodes)
+    half, middle = (panels.right - panels.left) / 4.0, (panels.right + panels.left) / 4.0
+    a, b, noise = lines.a[panels.line], theta[panels.point] / 2.0, s2[panels.point]
+    tau2 = lines.variance[panels.line] + noise
+    space = _WORKSPACE.take(7, n_nodes, half.size)
+    step = np.multiply(x[:, None], half, out=space[0])
+    step += middle
+    rise, cosh = _hyperbolic(a, panels.u_mean, step, space[1:])
+    distance = (rise + 2.0 * b * step) ** 2 / tau2
+    miss = rise * (noise / tau2) - 2.0 * b * lines.variance[panels.line] / tau2 * step
+    miss -= b * panels.u_mean
+    u, sinh, jacobian = panels.u_mean + 2.0 * step, rise + a * np.sinh(panels.u_mean), cosh + b
+    density = np.exp(-0.5 * distance)
+    slope, gap, tilt = cosh / jacobian, b / jacobian, sinh / jacobian
+    hermite = 0.5 * (distance - 1.0) / tau2
+    bend = gap * tilt / jacobian  # second derivative of the denoiser
+    measure = density * jacobian
+    integrals = (
+        miss * miss,
+        (b * u) ** 2,
+        slope,
+        gap,
+        # d x_hat / d log(a) = b tilt and d u / d log(a) = -tilt, at fixed z
+        2.0 * b * tilt * miss,
+        -2.0 * b * b * u * tilt,
+        gap * (a * a / jacobian + b * slope) / jacobian,
+        gap * gap + miss * bend,
+        (b * u) ** 2 * hermite,
+        slope * hermite,
+        -2.0 * miss * gap,
+        2.0 * b * u * gap,
+        bend,
+    )
+    scale = 2.0 * half * lines.mass[panels.line] / np.sqrt(2.0 * np.pi * tau2)
+    return np.stack([weight @ (measure * integral) for integral in integrals]) * scale
