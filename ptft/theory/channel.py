@@ -27,14 +27,18 @@ from ..model.penalty import dual_denoiser
 from ..model.tasks import Prior
 
 __all__ = [
+    "COARSE",
     "FINE",
+    "MEDIUM",
     "STANDARD",
+    "Expectations",
     "Group",
     "HalfLines",
     "LineMoments",
     "Moments",
     "QuadratureRule",
     "checked_groups",
+    "expectations",
     "half_lines",
     "line_moments",
     "moments",
@@ -108,6 +112,8 @@ class QuadratureRule(NamedTuple):
 
 STANDARD = QuadratureRule(n_nodes=32, reach=9.2, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
 FINE = QuadratureRule(n_nodes=45, reach=9.8, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
+COARSE = STANDARD._replace(n_nodes=10)  # to 1e-4: for a search
+MEDIUM = STANDARD._replace(n_nodes=18)  # to 1e-7: on the way from there
 
 
 class HalfLines(NamedTuple):
@@ -166,13 +172,19 @@ def _panels(lines, s2, theta, rule, problem):
     reach = rule.reach * np.sqrt(lines.variance[line] + s2[point])
     a, b, mean = lines.a[line], theta[point] / 2.0, lines.mean[line]
     u_mean, off = np.zeros(line.size), mean != 0.0
-    u_mean[off] = _signed_dual(mean[off], a[off], b[off])
-    span = _signed_dual(mean + reach, a, b) - u_mean
+    # The root is approached from above: an early end of the iteration reaches a bit farther.
+    span = dual_denoiser(reach, a, b, 1e-3)
+    if off.any():
+        a_off, b_off = a[off], b[off]
+        u_mean[off] = _signed_dual(mean[off], a_off, b_off)
+        span[off] = _signed_dual((mean + reach)[off], a_off, b_off) - u_mean[off]
     # A span that is a rounding of u_mean is had from the derivative instead.
     linear = reach / (a * np.cosh(u_mean) + b)
     span = np.where(linear < 1e-6, linear, span)
     edges = _edges(u_mean, u_mean + span, np.arcsinh(b / a), rule)
-    edges = np.clip(edges - u_mean, 0.0, span)
+    edges -= u_mean
+    np.maximum(edges, 0.0, out=edges)
+    np.minimum(edges, span, out=edges)
     edges[-1] = span
     panel, cell = np.nonzero(edges[1:] > edges[:-1])
     left, right = edges[:-1][panel, cell], edges[1:][panel, cell]
@@ -252,15 +264,59 @@ def moments(
     -------
     Moments
     """
+    sums, posterior = _integrate(_moment_sums, lines, s2, theta, rule, problem)
+    gap_s2 = sums.pop(-2)
+    m = Moments(*sums)
+    # The smaller of the two, slope and gap = 1 - slope, has the derivative that is precise.
+    slope_s2 = np.where(m.slope < m.gap, m.slope_s2, -gap_s2)
+    return m._replace(error=m.error + posterior, slope_s2=slope_s2)
+
+
+class Expectations(NamedTuple):
+    """The first four of `Moments`; arrays of shape (n_points,)."""
+
+    error: np.ndarray
+    shrinkage: np.ndarray
+    slope: np.ndarray
+    gap: np.ndarray
+
+
+def expectations(
+    lines: HalfLines,
+    s2: np.ndarray,
+    theta: np.ndarray,
+    rule: QuadratureRule = STANDARD,
+    problem: np.ndarray | None = None,
+) -> Expectations:
+    """Return the expectations in equations (18), (19) and (20) without their derivatives.
+
+    Parameters
+    ----------
+    lines, s2, theta, rule, problem
+        As in `moments`.
+
+    Returns
+    -------
+    Expectations
+    """
+    sums, posterior = _integrate(_value_sums, lines, s2, theta, rule, problem)
+    return Expectations(sums[0] + posterior, *sums[1:])
+
+
+_BLOCK = 512  # panels at a time: what a block needs stays in the cache
+
+
+def _integrate(kernel, lines, s2, theta, rule, problem):
+    """Return a kernel's integrals at each point, and the mean posterior variance of a teacher."""
     problem = np.zeros(s2.size, int) if problem is None else problem
     panels = _panels(lines, s2, theta, rule, problem)
-    sums = np.empty((len(_SUMS), panels.point.size))
-    for start in range(0, panels.point.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        part = _Panels(*(column[block] for column in panels))
-        sums[:, block] = _sums(part, lines, s2, theta, rule.n_nodes)
-    sums = [np.bincount(panels.point, row, s2.size) for row in sums]
-    return _combined(dict(zip(_SUMS, sums, strict=True)), _posterior(lines, s2, problem))
+    blocks = (
+        _Panels(*(column[start : start + _BLOCK] for column in panels))
+        for start in range(0, panels.point.size, _BLOCK)
+    )
+    rows = [kernel(_nodes(block, lines, s2, theta, rule.n_nodes)) for block in blocks]
+    sums = np.concatenate(rows, axis=1) if rows else np.empty((11, 0))
+    return [np.bincount(panels.point, row, s2.size) for row in sums], _posterior(lines, s2, problem)
 
 
 def _posterior(lines, s2, problem):
@@ -269,22 +325,6 @@ def _posterior(lines, s2, problem):
     noise, variance = s2[point], lines.variance[line]
     share = 0.5 * lines.mass[line] * variance / (variance + noise)
     return np.bincount(point, share * noise, s2.size)
-
-
-_SUMS = (
-    "error",
-    "shrinkage",
-    "slope",
-    "gap",
-    "error_s2",
-    "error_theta",
-    "shrinkage_s2",
-    "shrinkage_theta",
-    "slope_s2",
-    "gap_s2",
-    "slope_theta",
-)
-_BLOCK = 512  # panels at a time: what a block needs stays in the cache
 
 
 class _Workspace(threading.local):
@@ -302,16 +342,39 @@ class _Workspace(threading.local):
 _WORKSPACE = _Workspace()
 
 
-def _sums(panels, lines, s2, theta, n_nodes):
-    """Return the integrals of `_SUMS` over each panel, shape (n_sums, n_panels)."""
+class _Nodes(NamedTuple):
+    """What integrands are made of, at the nodes of panels.
+
+    Arrays of shape (n_nodes, n_panels), so that what is constant on a panel broadcasts along the
+    rows; `b`, `a`, `tau2` and `scale` are such constants. `half_u` is u / 2, `density` the Gaussian
+    at z, exp(-distance / 2), `miss` = x_hat - E[x | z]. `spare` are arrays to write to.
+    """
+
+    weight: np.ndarray
+    scale: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    tau2: np.ndarray
+    half_u: np.ndarray
+    sinh: np.ndarray
+    cosh: np.ndarray
+    jacobian: np.ndarray
+    distance: np.ndarray
+    density: np.ndarray
+    miss: np.ndarray
+    spare: np.ndarray
+
+
+def _nodes(panels, lines, s2, theta, n_nodes):
+    """Return the `_Nodes` of panels, in the workspace."""
     x, weight = _gauss_legendre(n_nodes)
     half, middle = (panels.right - panels.left) / 4.0, (panels.right + panels.left) / 4.0
     a, b, noise = lines.a[panels.line], theta[panels.point] / 2.0, s2[panels.point]
-    tau2 = lines.variance[panels.line] + noise
-    # Rows are nodes, columns panels: what is constant on a panel broadcasts along the rows.
-    space = _WORKSPACE.take(10, n_nodes, half.size)
+    variance = lines.variance[panels.line]
+    tau2 = variance + noise
+    space = _WORKSPACE.take(11, n_nodes, half.size)
     step = np.multiply(x[:, None], half, out=space[0])
-    step += middle  # half of u - u_mean, as all of u below
+    step += middle  # half of u - u_mean
     rise, cosh = _hyperbolic(a, panels.u_mean, step, space[1:7])
     distance = np.multiply(step, 2.0 * b, out=space[2])
     distance += rise  # z from the mean
@@ -319,20 +382,46 @@ def _sums(panels, lines, s2, theta, n_nodes):
     distance *= distance
     density = np.multiply(distance, -0.5, out=space[3])
     np.exp(density, out=density)
-    miss = np.multiply(step, -2.0 * b * lines.variance[panels.line] / tau2, out=space[5])
+    miss = np.multiply(step, -2.0 * b * variance / tau2, out=space[5])
     miss -= b * panels.u_mean
-    miss += np.multiply(rise, noise / tau2, out=space[6])  # x_hat - E[x | z]
-    u, sinh = step, rise
-    u += panels.u_mean / 2.0
-    sinh += a * np.sinh(panels.u_mean)
+    miss += np.multiply(rise, noise / tau2, out=space[6])
     jacobian = np.add(cosh, b, out=space[6])
-    inverse = np.divide(1.0, jacobian, out=space[7])
-    slope = np.multiply(cosh, inverse, out=space[8])
-    bend = sinh  # b / jacobian times this and the slope: the denoiser's second derivative
+    step += panels.u_mean / 2.0
+    rise += a * np.sinh(panels.u_mean)
+    scale = 2.0 * half * lines.mass[panels.line] / np.sqrt(2.0 * np.pi * tau2)
+    rows = (step, rise, cosh, jacobian, distance, density, miss)
+    return _Nodes(weight, scale, a, b, tau2, *rows, space[7:])
+
+
+def _value_sums(nodes):
+    """Return the integrals of `Expectations` over each panel, shape (4, n_panels)."""
+    weight, b, product = nodes.weight, nodes.b, nodes.spare[0]
+    gap = b * (weight @ nodes.density)
+    slope = weight @ np.multiply(nodes.density, nodes.cosh, out=product)
+    measure = np.multiply(nodes.density, nodes.jacobian, out=nodes.jacobian)
+    np.multiply(measure, nodes.miss, out=product)
+    product *= nodes.miss
+    error = weight @ product
+    measure *= nodes.half_u
+    measure *= nodes.half_u
+    return np.stack([error, 4.0 * b * b * (weight @ measure), slope, gap]) * nodes.scale
+
+
+def _moment_sums(nodes):
+    """Return the integrals of `Moments` over each panel, and the gap's by s^2: (11, n_panels).
+
+    The latter stands before the last row. Rows are made in few arrays: memory is what costs.
+    """
+    weight, b, u, density = nodes.weight, nodes.b, nodes.half_u, nodes.density
+    miss, distance = nodes.miss, nodes.distance
+    product, inverse, slope, square = nodes.spare[:4]
+    np.divide(1.0, nodes.jacobian, out=inverse)
+    np.multiply(nodes.cosh, inverse, out=slope)
+    bend = nodes.sinh  # b / jacobian times this and the slope: the denoiser's second derivative
     bend *= inverse
     bend *= inverse
     bend *= b
-    measure, rising, product = jacobian, cosh, space[7]
+    measure, rising = nodes.jacobian, nodes.cosh
     measure *= density
     rising *= density  # the slope's measure, as b `density` is the gap's
 
@@ -342,9 +431,8 @@ def _sums(panels, lines, s2, theta, n_nodes):
             np.multiply(product, factor, out=product)
         return weight @ product
 
-    square = np.multiply(u, u, out=space[9])
-    b2 = 4.0 * b * b
-    per_noise = 0.5 / tau2
+    np.multiply(u, u, out=square)
+    b2, per_noise = 4.0 * b * b, 0.5 / nodes.tau2
     gap, mean_slope = b * (weight @ density), weight @ rising
     error = integral(measure, miss, miss)
     shrinkage = b2 * integral(measure, square)
@@ -359,17 +447,7 @@ def _sums(panels, lines, s2, theta, n_nodes):
     gap_s2 = per_noise * (b * integral(density, distance) - gap)
     slope_theta = -0.5 * integral(density, slope) - integral(density, bend, u)
     sums = (error, shrinkage, mean_slope, gap, error_s2, error_theta, shrinkage_s2)
-    sums = np.stack([*sums, shrinkage_theta, slope_s2, gap_s2, slope_theta])
-    return sums * (2.0 * half * lines.mass[panels.line] / np.sqrt(2.0 * np.pi * tau2))
-
-
-def _combined(sums, posterior):
-    """Return the `Moments` from a point's integrals."""
-    gap_s2 = sums.pop("gap_s2")
-    sums["error"] = sums["error"] + posterior
-    # The smaller of the two, slope and gap = 1 - slope, has the derivative that is precise.
-    sums["slope_s2"] = np.where(sums["slope"] < sums["gap"], sums["slope_s2"], -gap_s2)
-    return Moments(**sums)
+    return np.stack([*sums, shrinkage_theta, slope_s2, gap_s2, slope_theta]) * nodes.scale
 
 
 def _hyperbolic(a, u_mean, step, space):
@@ -433,39 +511,25 @@ def line_moments(
     -------
     LineMoments
     """
-    panels = _panels(lines, s2, theta, rule, np.zeros(s2.size, int))
-    place, shape = panels.line * s2.size + panels.point, (lines.mass.size, s2.size)
-    sums = np.empty((len(LineMoments._fields), panels.point.size))
-    for start in range(0, panels.point.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        part = _Panels(*(column[block] for column in panels))
-        sums[:, block] = _line_sums(part, lines, s2, theta, rule.n_nodes)
-    found = [np.bincount(place, row, math.prod(shape)).reshape(shape) for row in sums]
-    tau2 = lines.variance[:, None] + s2
-    posterior = 0.5 * lines.mass[:, None] * lines.variance[:, None] * s2 / tau2
-    m = LineMoments(*found)
-    return m._replace(error=m.error + posterior)
+    # Every line at every point, as a problem of its own.
+    count = lines.mass.size
+    single = lines._replace(first=np.arange(count + 1))
+    problem = np.repeat(np.arange(count), s2.size)
+    sums, posterior = _integrate(
+        _line_sums, single, np.tile(s2, count), np.tile(theta, count), rule, problem
+    )
+    sums[0] = sums[0] + posterior
+    return LineMoments(*(row.reshape(count, s2.size) for row in sums))
 
 
-def _line_sums(panels, lines, s2, theta, n_nodes):
+def _line_sums(nodes):
     """Return the integrals of `LineMoments` over each panel, shape (n_sums, n_panels)."""
-    x, weight = _gauss_legendre(n_nodes)
-    half, middle = (panels.right - panels.left) / 4.0, (panels.right + panels.left) / 4.0
-    a, b, noise = lines.a[panels.line], theta[panels.point] / 2.0, s2[panels.point]
-    tau2 = lines.variance[panels.line] + noise
-    space = _WORKSPACE.take(7, n_nodes, half.size)
-    step = np.multiply(x[:, None], half, out=space[0])
-    step += middle
-    rise, cosh = _hyperbolic(a, panels.u_mean, step, space[1:])
-    distance = (rise + 2.0 * b * step) ** 2 / tau2
-    miss = rise * (noise / tau2) - 2.0 * b * lines.variance[panels.line] / tau2 * step
-    miss -= b * panels.u_mean
-    u, sinh, jacobian = panels.u_mean + 2.0 * step, rise + a * np.sinh(panels.u_mean), cosh + b
-    density = np.exp(-0.5 * distance)
-    slope, gap, tilt = cosh / jacobian, b / jacobian, sinh / jacobian
-    hermite = 0.5 * (distance - 1.0) / tau2
-    bend = gap * tilt / jacobian  # second derivative of the denoiser
-    measure = density * jacobian
+    a, b, u, miss = nodes.a, nodes.b, 2.0 * nodes.half_u, nodes.miss
+    inverse = 1.0 / nodes.jacobian
+    slope, gap, tilt = nodes.cosh * inverse, b * inverse, nodes.sinh * inverse
+    hermite = 0.5 * (nodes.distance - 1.0) / nodes.tau2
+    bend = gap * tilt * inverse  # second derivative of the denoiser
+    measure = nodes.density * nodes.jacobian
     integrals = (
         miss * miss,
         (b * u) ** 2,
@@ -474,7 +538,7 @@ def _line_sums(panels, lines, s2, theta, n_nodes):
         # d x_hat / d log(a) = b tilt and d u / d log(a) = -tilt, at fixed z
         2.0 * b * tilt * miss,
         -2.0 * b * b * u * tilt,
-        gap * (a * a / jacobian + b * slope) / jacobian,
+        gap * (a * a * inverse + b * slope) * inverse,
         gap * gap + miss * bend,
         (b * u) ** 2 * hermite,
         slope * hermite,
@@ -482,5 +546,4 @@ def _line_sums(panels, lines, s2, theta, n_nodes):
         2.0 * b * u * gap,
         bend,
     )
-    scale = 2.0 * half * lines.mass[panels.line] / np.sqrt(2.0 * np.pi * tau2)
-    return np.stack([weight @ (measure * integral) for integral in integrals]) * scale
+    return np.stack([nodes.weight @ (measure * each) for each in integrals]) * nodes.scale

@@ -10,12 +10,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from .channel import FINE, STANDARD, HalfLines, Moments, QuadratureRule, moments
+from .channel import (
+    COARSE,
+    FINE,
+    MEDIUM,
+    STANDARD,
+    Expectations,
+    HalfLines,
+    Moments,
+    QuadratureRule,
+    expectations,
+    moments,
+)
 
 __all__ = ["TOLERANCE", "Points", "solve"]
 
 TOLERANCE = 1e-12  # on the relative, undamped residual
 _NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
+_SMOOTH = 2e-13  # residual and error of expectation above which an integrand is not smooth
 _POINTS = 500  # that are solved at once
 _STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
 
@@ -60,8 +72,14 @@ class Points:
     def moments(
         self, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
     ) -> Moments:
-        """Return the expectations at each point's s^2 and theta."""
+        """Return the expectations at each point's s^2 and theta, and their derivatives."""
         return moments(self.lines, s2, theta, rule, self.problem)
+
+    def expectations(
+        self, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
+    ) -> Expectations:
+        """Return the expectations alone."""
+        return expectations(self.lines, s2, theta, rule, self.problem)
 
     def linearise(
         self, s2: np.ndarray, theta: np.ndarray, m: Moments
@@ -71,14 +89,6 @@ class Points:
         total, left, slope = self.noise + m.error, self.noise + m.shrinkage, m.slope + ridge
         slope_x, slope_y = s2 * m.slope_s2, theta * m.slope_theta
         share, few, rest = m.gap + ridge, alpha < 1.0, np.abs(1.0 - alpha)
-        residual = [
-            np.log(total / (alpha * s2)) + np.log(left / (share * s2)),
-            np.where(
-                few,
-                np.log(slope / alpha) - np.log(m.gap / (rest + ridge)),
-                np.log(ridge / (rest + m.gap)),
-            ),
-        ]
         jacobian = [
             [
                 s2 * m.error_s2 / total + s2 * m.shrinkage_s2 / left - 2.0 + slope_x / share,
@@ -95,31 +105,32 @@ class Points:
                 ),
             ],
         ]
-        return np.array(residual), np.array(jacobian)
+        return self.residuals(s2, theta, m)[0], np.array(jacobian)
 
     def step(
         self, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
     ) -> tuple[Moments, np.ndarray, np.ndarray]:
-        """Return the moments and the Newton step in x and y."""
+        """Return the moments, the Newton step (2, n) in x and y, and its Jacobian's inverse."""
         m = self.moments(s2, theta, rule)
-        (f, g), ((f_x, f_y), (g_x, g_y)) = self.linearise(s2, theta, m)
-        determinant = f_x * g_y - f_y * g_x
-        return m, (f_y * g - f * g_y) / determinant, (f * g_x - f_x * g) / determinant
+        residual, ((f_x, f_y), (g_x, g_y)) = self.linearise(s2, theta, m)
+        inverse = np.array([[g_y, -f_y], [-g_x, f_x]]) / (f_x * g_y - f_y * g_x)
+        return m, -np.einsum("ijn,jn->in", inverse, residual), inverse
 
-    def outcome(
-        self, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
+    def residuals(
+        self, s2: np.ndarray, theta: np.ndarray, m: Moments | Expectations
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return E_gen and the largest relative residual of both equations in both forms."""
-        m = self.moments(s2, theta, rule)
-        ridge, rest = self.ridge / theta, np.abs(1.0 - self.alpha)
-        few, many = m.gap / (rest + ridge), ridge / (rest + m.gap)
-        quotients = [
-            (self.noise + m.error) / (self.alpha * s2),
-            (self.noise + m.shrinkage) / ((m.gap + ridge) * s2),
-            (m.slope + ridge) / self.alpha,
-            np.where(self.alpha < 1.0, few, many),
-        ]
-        return m.error, np.max(np.abs(np.array(quotients) - 1.0), axis=0)
+        """Return the residuals of `linearise`, and the largest relative one of both equations.
+
+        That is the largest distance to 1 of a quotient, in both forms of either equation.
+        """
+        ridge, rest, few = self.ridge / theta, np.abs(1.0 - self.alpha), self.alpha < 1.0
+        noise = (self.noise + m.error) / (self.alpha * s2)
+        left = (self.noise + m.shrinkage) / ((m.gap + ridge) * s2)
+        slope = (m.slope + ridge) / self.alpha
+        gap = np.where(few, m.gap / (rest + ridge), ridge / (rest + m.gap))
+        second = np.log(np.where(few, slope / gap, gap))
+        largest = np.max(np.abs(np.array([noise, left, slope, gap]) - 1.0), axis=0)
+        return np.array([np.log(noise) + np.log(left), second]), largest
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
         """Return (x, y) for the estimate 0, and a penalty of average curvature."""
@@ -147,33 +158,70 @@ def solve(points: Points) -> np.ndarray:
 
 
 def _solve(points):
-    x, y = points.start()
+    values = _quick(points)
+    # A residual that is not a number is no small one.
+    left = ~(np.max(values[3:], axis=0) <= _SMOOTH)
+    if left.any():
+        values[:, left] = _careful(points[left], *values[1:3, left])
+    return values
+
+
+def _quick(points):
+    """Solve with few nodes first, end with many: for integrands as smooth as most.
+
+    A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. The
+    finest rule, which took no part in it, says how well that went.
+    """
+    s2, theta = np.exp(_Search(points, *points.start(), 0.1, COARSE, 1e-3).run(40))
+    for rule in (MEDIUM, STANDARD):
+        m, step, inverse = points.step(s2, theta, rule)
+        s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
+    fine = points.expectations(s2, theta, FINE)
+    residual, largest = points.residuals(s2, theta, fine)
+    step = -np.einsum("ijn,jn->in", inverse, residual)
+    change = s2 * m.error_s2 * step[0] + theta * m.error_theta * step[1]
+    distance = np.max(np.abs([change / fine.error, *step]), axis=0)
+    return np.stack([fine.error, s2, theta, largest, distance])
+
+
+def _careful(points, s2, theta):
+    """Solve with many nodes, from (s2, theta) or, where these are no numbers, from the start."""
+    lost = ~(np.isfinite(s2) & np.isfinite(theta) & (s2 > 0.0) & (theta > 0.0))
+    start = points.start()
+    x, y = np.where(lost, start, np.log([s2, theta]))
     # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
     for inner, max_steps in ((0.1, 60), (1e-9, 1000)):
-        left = points.outcome(np.exp(x), np.exp(y))[1] > TOLERANCE
+        left = _outcome(points, np.exp(x), np.exp(y))[1] > TOLERANCE
         if not left.any():
             break
-        x[left], y[left] = _Search(points[left], x[left], y[left], inner).run(max_steps)
+        search = _Search(points[left], x[left], y[left], inner, STANDARD, _NEWTON_TOLERANCE)
+        x[left], y[left] = search.run(max_steps)
     s2, theta = _polish(points, np.exp(x), np.exp(y))
-    error, residual = points.outcome(s2, theta)
+    error, residual = _outcome(points, s2, theta)
     return np.stack([error, s2, theta, residual, _distance(points, s2, theta, error)])
+
+
+def _outcome(points, s2, theta):
+    """Return E_gen and the largest relative residual."""
+    m = points.expectations(s2, theta, STANDARD)
+    return m.error, points.residuals(s2, theta, m)[1]
 
 
 def _polish(points, s2, theta):
     """Take a last Newton step on s^2 and theta, whose logarithms are less precise than they are."""
-    _, step_x, step_y = points.step(s2, theta, STANDARD)
+    _, steps, _ = points.step(s2, theta, STANDARD)
     longest = 1e-9  # a longer one is no last step
     return tuple(
         value * (1.0 + np.where(np.abs(step) < longest, step, 0.0))
-        for value, step in ((s2, step_x), (theta, step_y))
+        for value, step in zip((s2, theta), steps, strict=True)
     )
 
 
 def _distance(points, s2, theta, error):
     """Return how far the solution under the finer quadrature rule is, relatively: a Newton step."""
-    m, step_x, step_y = points.step(s2, theta, FINE)
-    change = m.error - error + s2 * m.error_s2 * step_x + theta * m.error_theta * step_y
-    return np.max(np.abs([change / error, step_x, step_y]), axis=0)
+    m, step, _ = points.step(s2, theta, FINE)
+    change = m.error - error + s2 * m.error_s2 * step[0] + theta * m.error_theta * step[1]
+    return np.max(np.abs([change / error, *step]), axis=0)
 
 
 class _Bracket:
@@ -208,8 +256,9 @@ class _Search:
     residual has one root in x, and its sign says on which side.
     """
 
-    def __init__(self, points, x, y, inner):
+    def __init__(self, points, x, y, inner, rule, tolerance):
         self.points, self.x, self.y, self.inner = points, x, y, inner
+        self.rule, self.tolerance = rule, tolerance
         self.x_bracket, self.y_bracket = _Bracket(x.size), _Bracket(x.size)
         self.stride = np.full(x.size, _STRIDE)
         self.side = np.zeros(x.size)
@@ -219,7 +268,7 @@ class _Search:
         live = np.arange(self.x.size)
         for _ in range(max_steps):
             residual, jacobian = self._linearise(live)
-            open_ = np.abs(residual).max(axis=0) > _NEWTON_TOLERANCE
+            open_ = np.abs(residual).max(axis=0) > self.tolerance
             live, residual, jacobian = live[open_], residual[:, open_], jacobian[:, :, open_]
             if not live.size:
                 break
@@ -230,7 +279,7 @@ class _Search:
 
     def _linearise(self, i):
         points, s2, theta = self.points[i], np.exp(self.x[i]), np.exp(self.y[i])
-        return points.linearise(s2, theta, points.moments(s2, theta))
+        return points.linearise(s2, theta, points.moments(s2, theta, self.rule))
 
     def _step_y(self, i, residual, derivative):
         self.y_bracket.narrow(i, self.y[i], residual)
