@@ -303,19 +303,20 @@ def expectations(
     return Expectations(sums[0] + posterior, *sums[1:])
 
 
-_BLOCK = 512  # panels at a time: what a block needs stays in the cache
+_BLOCK = 24_000  # nodes at a time: what a block needs stays in the cache
 
 
 def _integrate(kernel, lines, s2, theta, rule, problem):
     """Return a kernel's integrals at each point, and the mean posterior variance of a teacher."""
     problem = np.zeros(s2.size, int) if problem is None else problem
     panels = _panels(lines, s2, theta, rule, problem)
+    size = _BLOCK // rule.n_nodes
     blocks = (
-        _Panels(*(column[start : start + _BLOCK] for column in panels))
-        for start in range(0, panels.point.size, _BLOCK)
+        _Panels(*(column[start : start + size] for column in panels))
+        for start in range(0, max(panels.point.size, 1), size)
     )
     rows = [kernel(_nodes(block, lines, s2, theta, rule.n_nodes)) for block in blocks]
-    sums = np.concatenate(rows, axis=1) if rows else np.empty((11, 0))
+    sums = np.concatenate(rows, axis=1)
     return [np.bincount(panels.point, row, s2.size) for row in sums], _posterior(lines, s2, problem)
 
 

@@ -27,8 +27,9 @@ __all__ = ["TOLERANCE", "Points", "solve"]
 
 TOLERANCE = 1e-12  # on the relative, undamped residual
 _NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
-_SMOOTH = 2e-13  # residual and error of expectation above which an integrand is not smooth
-_POINTS = 500  # that are solved at once
+_NEAR = 3e-4  # at which the coarse search stops
+_SMOOTH = 5e-13  # residual and error of expectation above which an integrand is not smooth
+_POINTS = 2000  # that are solved at once
 _STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
 
 
@@ -158,24 +159,27 @@ def solve(points: Points) -> np.ndarray:
 
 
 def _solve(points):
-    values = _quick(points)
-    # A residual that is not a number is no small one.
-    left = ~(np.max(values[3:], axis=0) <= _SMOOTH)
-    if left.any():
-        values[:, left] = _careful(points[left], *values[1:3, left])
-    return values
-
-
-def _quick(points):
     """Solve with few nodes first, end with many: for integrands as smooth as most.
 
     A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. The
     finest rule, which took no part in it, says how well that went.
     """
-    s2, theta = np.exp(_Search(points, *points.start(), 0.1, COARSE, 1e-3).run(40))
-    for rule in (MEDIUM, STANDARD):
-        m, step, inverse = points.step(s2, theta, rule)
-        s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
+    s2, theta = np.exp(_Search(points, *points.start(), 0.1, COARSE, _NEAR).run(40))
+    _, step, _ = points.step(s2, theta, MEDIUM)
+    values = _confirmed(points, s2 * np.exp(step[0]), theta * np.exp(step[1]))
+    for method in (_confirmed, _careful):
+        # A residual that is not a number is no small one.
+        left = ~(np.max(values[3:], axis=0) <= _SMOOTH)
+        if not left.any():
+            break
+        values[:, left] = method(points[left], *values[1:3, left])
+    return values
+
+
+def _confirmed(points, s2, theta):
+    """Take a Newton step, and check where it ends by the finer quadrature rule."""
+    m, step, inverse = points.step(s2, theta, STANDARD)
+    s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
     fine = points.expectations(s2, theta, FINE)
     residual, largest = points.residuals(s2, theta, fine)
     step = -np.einsum("ijn,jn->in", inverse, residual)
