@@ -166,9 +166,8 @@ def _signed_dual(z, a, b):
     return np.copysign(dual_denoiser(np.abs(z), a, b), z)
 
 
-def _panels(lines, s2, theta, rule, problem):
-    """Cut each line of each (s2, theta) into panels on which the integrands are tame."""
-    line, point = _cells(lines, problem)
+def _panels(lines, s2, theta, rule, line, point):
+    """Cut lines, each at a point's (s2, theta), into panels on which the integrands are tame."""
     reach = rule.reach * np.sqrt(lines.variance[line] + s2[point])
     a, b, mean = lines.a[line], theta[point] / 2.0, lines.mean[line]
     u_mean, off = np.zeros(line.size), mean != 0.0
@@ -309,7 +308,8 @@ _BLOCK = 24_000  # nodes at a time: what a block needs stays in the cache
 def _integrate(kernel, lines, s2, theta, rule, problem):
     """Return a kernel's integrals at each point, and the mean posterior variance of a teacher."""
     problem = np.zeros(s2.size, int) if problem is None else problem
-    panels = _panels(lines, s2, theta, rule, problem)
+    line, point = _cells(lines, problem)
+    panels = _panels(lines, s2, theta, rule, line, point)
     size = _BLOCK // rule.n_nodes
     blocks = (
         _Panels(*(column[start : start + size] for column in panels))
@@ -317,15 +317,13 @@ def _integrate(kernel, lines, s2, theta, rule, problem):
     )
     rows = [kernel(_nodes(block, lines, s2, theta, rule.n_nodes)) for block in blocks]
     sums = np.concatenate(rows, axis=1)
-    return [np.bincount(panels.point, row, s2.size) for row in sums], _posterior(lines, s2, problem)
-
-
-def _posterior(lines, s2, problem):
-    """Return the mean posterior variance of a teacher given z: w s^2, half of it a half line."""
-    line, point = _cells(lines, problem)
+    # Given z a teacher has the variance w s^2; half of it is a half line's.
     noise, variance = s2[point], lines.variance[line]
-    share = 0.5 * lines.mass[line] * variance / (variance + noise)
-    return np.bincount(point, share * noise, s2.size)
+    posterior = 0.5 * lines.mass[line] * noise * (variance / (variance + noise))
+    return (
+        [np.bincount(panels.point, row, s2.size) for row in sums],
+        np.bincount(point, posterior, s2.size),
+    )
 
 
 class _Workspace(threading.local):

@@ -164,7 +164,7 @@ def _solve(points):
     A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. The
     finest rule, which took no part in it, says how well that went.
     """
-    s2, theta = np.exp(_Search(points, *points.start(), 0.1, COARSE, _NEAR).run(40))
+    s2, theta = np.exp(_Search(points, *points.start(), 1.0, COARSE, _NEAR).run(40))
     _, step, _ = points.step(s2, theta, MEDIUM)
     values = _confirmed(points, s2 * np.exp(step[0]), theta * np.exp(step[1]))
     for method in (_confirmed, _careful):
