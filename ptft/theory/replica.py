@@ -45,9 +45,10 @@ class LearningCurve(Value):
         The largest relative, undamped residual of equations (19) and (20), each also in the form
         that tells solutions apart near alpha = 1 (with 1 - E[d x_hat / d z] on one side).
     expectation_error : array
-        Relative distance of `error`, `s2` or `theta` (the largest) to the solution under a
-        second, finer quadrature rule, to first order: quadrature and rounding together. This is an
-        estimate, no bound: true errors were up to three times as large.
+        Relative distance of `error`, `s2` or `theta` (the largest) to the solution under a finer
+        quadrature rule than the one that found them, to first order: quadrature, iteration and
+        rounding together. This is an estimate, no bound: true errors were up to three times as
+        large.
     status : str
         One sentence: how many points converged, and which did not.
     """
