@@ -29,6 +29,7 @@ from ..model.tasks import Prior
 __all__ = [
     "COARSE",
     "FINE",
+    "FINEST",
     "MEDIUM",
     "STANDARD",
     "Expectations",
@@ -112,6 +113,7 @@ class QuadratureRule(NamedTuple):
 
 STANDARD = QuadratureRule(n_nodes=32, reach=9.2, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
 FINE = QuadratureRule(n_nodes=45, reach=9.8, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
+FINEST = FINE._replace(n_nodes=64)
 COARSE = STANDARD._replace(n_nodes=10)  # to 1e-4: for a search
 MEDIUM = STANDARD._replace(n_nodes=18)  # to 1e-7: on the way from there
 

@@ -13,6 +13,7 @@ import numpy as np
 from .channel import (
     COARSE,
     FINE,
+    FINEST,
     MEDIUM,
     STANDARD,
     Expectations,
@@ -28,7 +29,7 @@ __all__ = ["TOLERANCE", "Points", "solve"]
 TOLERANCE = 1e-12  # on the relative, undamped residual
 _NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
 _NEAR = 3e-4  # at which the coarse search stops
-_SMOOTH = 5e-13  # residual and error of expectation above which an integrand is not smooth
+_GOOD = 5e-13  # residual and error of expectation at which no finer rule is tried
 _POINTS = 2000  # that are solved at once
 _STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
 
@@ -161,26 +162,40 @@ def solve(points: Points) -> np.ndarray:
 def _solve(points):
     """Solve with few nodes first, end with many: for integrands as smooth as most.
 
-    A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. The
-    finest rule, which took no part in it, says how well that went.
+    A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. A
+    finer rule, which took no part in it, says how well that went.
     """
     s2, theta = np.exp(_Search(points, *points.start(), 1.0, COARSE, _NEAR).run(40))
     _, step, _ = points.step(s2, theta, MEDIUM)
-    values = _confirmed(points, s2 * np.exp(step[0]), theta * np.exp(step[1]))
-    for method in (_confirmed, _careful):
-        # A residual that is not a number is no small one.
-        left = ~(np.max(values[3:], axis=0) <= _SMOOTH)
+    s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
+    values = _confirmed(points, s2, theta, STANDARD, FINE)
+    for method in (_finest, _careful, _finest):
+        left = _doubt(values) > _GOOD
         if not left.any():
             break
-        values[:, left] = method(points[left], *values[1:3, left])
+        values[:, left] = _better(values[:, left], method(points[left], *values[1:3, left]))
     return values
 
 
-def _confirmed(points, s2, theta):
-    """Take a Newton step, and check where it ends by the finer quadrature rule."""
-    m, step, inverse = points.step(s2, theta, STANDARD)
+def _doubt(values):
+    """Return the larger of residual and error of expectation, infinite if one is no number."""
+    return np.nan_to_num(np.max(values[3:], axis=0), nan=np.inf)
+
+
+def _better(some, others):
+    """Return those columns of two solutions of which less is in doubt."""
+    return np.where(_doubt(some) <= _doubt(others), some, others)
+
+
+def _finest(points, s2, theta):
+    return _confirmed(points, s2, theta, FINE, FINEST)
+
+
+def _confirmed(points, s2, theta, rule, finer):
+    """Take a Newton step, and check where it ends by a finer quadrature rule."""
+    m, step, inverse = points.step(s2, theta, rule)
     s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
-    fine = points.expectations(s2, theta, FINE)
+    fine = points.expectations(s2, theta, finer)
     residual, largest = points.residuals(s2, theta, fine)
     step = -np.einsum("ijn,jn->in", inverse, residual)
     change = s2 * m.error_s2 * step[0] + theta * m.error_theta * step[1]
