@@ -263,7 +263,7 @@ def test_many_alphas(kind):
     for i, alpha in enumerate(alphas):
         alone = learning_curve(GAUSSIAN, REGIMES["IV"].init, alpha, noise=0.1)
         np.testing.assert_allclose(values(curve)[:, i], values(alone), rtol=1e-12)
-    assert curve.error[1] == curve.error[3]
+    assert curve.error[1] == pytest.approx(curve.error[3], rel=1e-13)  # as sums are rounded
 
 
 def test_arguments_are_left_alone():

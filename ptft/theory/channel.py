@@ -200,22 +200,22 @@ def _edges(start, end, bend, rule):
     grows as e^u, the fall of the Gaussian.
     """
     before, after = -bend - rule.kink, bend + rule.kink
-    return np.stack(
-        [
-            start,
-            np.minimum(start + rule.tail / 2.0, before),
-            np.minimum(start + rule.cut, before),
-            before,
-            np.minimum(rule.kink - bend, 0.0),
-            np.minimum(rule.flat - bend, 0.0),
-            np.maximum(bend - rule.flat, 0.0),
-            np.maximum(bend - rule.kink, 0.0),
-            after,
-            np.maximum(end - rule.cut, after),
-            np.maximum(end - rule.tail, after),
-            end,
-        ]
-    )
+    # Lines that start at zero, as those of centred teachers do, have no panels below it.
+    below = [
+        np.minimum(start + rule.tail / 2.0, before),
+        np.minimum(start + rule.cut, before),
+        before,
+        np.minimum(rule.kink - bend, 0.0),
+        np.minimum(rule.flat - bend, 0.0),
+    ]
+    above = [
+        np.maximum(bend - rule.flat, 0.0),
+        np.maximum(bend - rule.kink, 0.0),
+        after,
+        np.maximum(end - rule.cut, after),
+        np.maximum(end - rule.tail, after),
+    ]
+    return np.stack([start, *(below if np.any(start < 0.0) else []), *above, end])
 
 
 @cache

@@ -165,7 +165,7 @@ def _solve(points):
     A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. A
     finer rule, which took no part in it, says how well that went.
     """
-    s2, theta = np.exp(_Search(points, *points.start(), 1.0, COARSE, _NEAR).run(40))
+    s2, theta = np.exp(_Search(points, *points.start(), 4.0, COARSE, _NEAR).run(40))
     _, step, _ = points.step(s2, theta, MEDIUM)
     s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
     values = _confirmed(points, s2, theta, STANDARD, FINE)
