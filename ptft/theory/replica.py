@@ -188,10 +188,11 @@ def learning_curves(
         "noise": errors.real("noise", noise, 0.0),
         "ridge": errors.real("ridge", ridge, 0.0),
     }
+    for name, value in (index | numbers).items():
+        if not np.size(value):
+            raise ValueError(f"{name} must not be empty, got the shape {np.shape(value)}")
     columns = errors.broadcast(**index, **numbers)
     shape = columns[0].shape
-    if not columns[0].size:
-        raise ValueError(f"arguments must hold at least one point, got the shape {shape}")
     task, init, alpha, noise, ridge = (column.ravel() for column in columns)
     pairs, problem = np.unique(task * inits[0].size + init, return_inverse=True)
     task, init = np.divmod(pairs, inits[0].size)
@@ -216,29 +217,25 @@ def _networks(inits):
     array = np.array(inits, dtype=object)
     for init in array.ravel():
         errors.instance("inits", init, Initialization)
-    return [
-        np.array([errors.number(name, getattr(init, name)) for init in array.ravel()]).reshape(
-            array.shape
-        )
+    columns = (
+        [errors.number(f"{name} of each of inits", getattr(init, name)) for init in array.ravel()]
         for name in names
-    ]
+    )
+    return [np.array(column, float).reshape(array.shape) for column in columns]
 
 
 def _lines_of(tasks, inits):
     """Return the `HalfLines` of problems: pairs of a task and a network's three numbers."""
     found = {task: half_lines(_unpenalised(task)) for task in set(tasks)}
-    counts = np.array([found[task].mass.size for task in tasks])
-    first = np.concatenate([[0], np.cumsum(counts)])
-    mass, a, mean, variance = np.empty((4, first[-1]))
-    lines = HalfLines(mass, a, mean, variance, first)
-    for task, own in found.items():
-        members = np.flatnonzero(tasks == task)
-        place = first[members][:, None] + np.arange(own.mass.size)
-        lines.mass[place], lines.mean[place], lines.variance[place] = own[0], own[2], own[3]
-        init = Initialization(*(column[members][:, None] for column in inits))
-        # `half_lines` halves what it is given for sqrt(k).
-        lines.a[place] = errors.real("sqrt_k", sqrt_k(2.0 * own.a, init), 1e-100, 1e100) / 2.0
-    return lines
+    each = [found[task] for task in tasks]
+    counts = [lines.mass.size for lines in each]
+    mass, a, mean, variance = (
+        np.concatenate(column) for column in list(zip(*each, strict=True))[:4]
+    )
+    init = Initialization(*(np.repeat(column, counts) for column in inits))
+    # `half_lines` halves what it is given for sqrt(k).
+    scale = errors.real("sqrt_k", sqrt_k(2.0 * a, init), 1e-100, 1e100)
+    return HalfLines(mass, scale / 2.0, mean, variance, np.concatenate([[0], np.cumsum(counts)]))
 
 
 def _unpenalised(task):
