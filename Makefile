@@ -34,7 +34,7 @@ unexport MATPLOTLIBRC PYTHONSTARTUP PYTHONWARNINGS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test book check format refresh benchmark oldest newest overview clean
+.PHONY: help setup test book check format refresh benchmark oldest newest mutants overview clean
 .DELETE_ON_ERROR:
 
 help:  ## say what each target does
@@ -84,7 +84,7 @@ benchmark: $(READY)  ## time the solvers
 
 # Tests of the package alone, without torch and the book's tools.
 CORE_TESTS := penalty regimes network replica limits channel state_evolution message_passing implicit_bias \
-    flow trajectory modes monte_carlo identities errors values attack storage experiments
+    flow trajectory modes monte_carlo trained_start identities errors values attack storage experiments
 TEST_TOOLS := $(shell grep -E '^(pytest|hypothesis|mpmath)' requirements.txt)
 
 oldest newest:  ## test the package with the oldest versions allowed, or with the newest
@@ -93,10 +93,20 @@ oldest newest:  ## test the package with the oldest versions allowed, or with th
 	build/$@/bin/pip install $(TEST_TOOLS) $(if $(filter oldest,$@),--constraint <($(PYTHON) tests/oldest.py)) \
 	    --editable ".[experiments,plot,dask]"
 	build/$@/bin/pip list
-	build/$@/bin/python -m pytest -q $(wildcard $(CORE_TESTS:%=tests/test_%.py)) -k "not descent and not torch"
+	# old and new packages side by side may tell each other what is deprecated
+	build/$@/bin/python -m pytest -q -W default::DeprecationWarning $(wildcard $(CORE_TESTS:%=tests/test_%.py)) -k "not descent and not torch"
+
+# A second or two for each of some 6,000 changes; it goes on where it was stopped.
+MUTANTS ?= ptft.model.*
+mutants: $(READY)  ## change the core in small ways, and list the changes that no test notices (hours)
+	$(PYTHON) -m venv build/mutants
+	build/mutants/bin/pip install --quiet mutmut==3.8.1
+	ls -d $(CURDIR)/$(VENV)/lib/python*/site-packages > $$(ls -d build/mutants/lib/python*/site-packages)/ptft.pth
+	build/mutants/bin/mutmut run --max-children 1 "$(MUTANTS)"
+	build/mutants/bin/mutmut results | grep -v "not checked"
 
 overview: $(READY)  ## draw the figure of README.md again
 	$(BIN)/python book/tools/overview.py
 
 clean:  ## remove what was built, but not the environment
-	rm -rf $(BUILD) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks .hypothesis
+	rm -rf $(BUILD) build mutants dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks .hypothesis

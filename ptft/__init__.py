@@ -31,6 +31,7 @@ from .theory import (
     LearningCurve,
     fixed_point,
     learning_curve,
+    learning_curves,
     penalised_groups,
     state_evolution,
 )
@@ -65,6 +66,7 @@ __all__ = [
     "kappa",
     "l_order",
     "learning_curve",
+    "learning_curves",
     "noisy_labels",
     "penalised_groups",
     "penalty",

@@ -19,6 +19,7 @@ from ptft import (
     gradient_descent,
     implicit_bias,
     learning_curve,
+    learning_curves,
     pretrained_weights,
     rebalance,
     sample_inputs,
@@ -36,6 +37,39 @@ TRUTHS = [(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)]  # (overlap, rho_ft), as in Figur
 def test_curve(benchmark, regime, overlap, rho_ft):
     curve = benchmark(learning_curve, Task(0.1, rho_ft, overlap), REGIMES[regime].init, ALPHA)
     assert curve.residual.max() < 1e-12
+
+
+def random_networks(count):
+    """Return networks all over the map of regimes, shape (count, 1)."""
+    rng = np.random.default_rng(1)
+    c = 10.0 ** rng.uniform(-6.0, 2.0, count)
+    small = 10.0 ** rng.uniform(-6.0, 0.0, count) - 1.0
+    relative = np.where(rng.random(count) < 0.3, small, rng.uniform(-1.0, 1.0, count))
+    readout = np.where(rng.random(count) < 0.3, 0.0, 10.0 ** rng.uniform(-4.0, 1.0, count))
+    return Initialization(c[:, None], relative[:, None], readout[:, None])
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "signs"])
+def test_map(benchmark, capsys, prior):
+    """200 networks times 40 sample sizes: at once, and one curve after the other.
+
+    In processor time, which other work on the machine hardly touches.
+    """
+    task, networks = Task(0.1, 0.1, 0.7, prior=prior), random_networks(200)
+    alpha = np.linspace(0.01, 0.95, 40)
+    found = benchmark.pedantic(learning_curves, args=(task, networks, alpha), rounds=3)
+    assert found.residual.max() < 1e-12
+    columns = (networks.c_pt[:, 0], networks.lambda_pt[:, 0], networks.gamma_ft[:, 0])
+    each = [Initialization(*map(float, values)) for values in zip(*columns, strict=True)]
+    at_once = min(_processor_seconds(learning_curves, task, networks, alpha) for _ in range(5))
+    curves = _processor_seconds(lambda: [learning_curve(task, init, alpha) for init in each])
+    count = found.error.size
+    with capsys.disabled():
+        print(
+            f"\n{count} points of a map, {prior}, one core ({_processor()}): "
+            f"{count / at_once:.0f} points/s at once, {count / curves:.0f} curve by curve; "
+            f"residual {found.residual.max():.0e}, expectations {found.expectation_error.max():.0e}"
+        )
 
 
 def test_against_the_papers_solver(benchmark, capsys):
@@ -83,6 +117,12 @@ def _seconds(function, *arguments):
     start = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - start
+
+
+def _processor_seconds(function, *arguments):
+    start = time.process_time()
+    function(*arguments)
+    return time.process_time() - start
 
 
 def _report(slow, fast):

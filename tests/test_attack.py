@@ -150,6 +150,28 @@ TABLE = [
         },
     ),
     (
+        ptft.learning_curves,
+        {"tasks": [TASK], "inits": [INIT], "alpha": [0.2], "noise": 0.0, "ridge": 0.0},
+        {
+            "tasks": [*OTHERS, [], [TASK, None], [TASK, [TASK]], {TASK}],
+            "inits": [*OTHERS, [], [INIT, None], [Initialization([1e-3, 1e-2], 0.0)]],
+            "alpha": number(0.0, -0.1, [], [0.1, -0.1], one=False),
+            "noise": number(-1e-300, -1.0, [], one=False),
+            "ridge": number(-1e-300, -1.0, [], one=False),
+        },
+    ),
+    (
+        theory.sensitivities.sensitivities,
+        {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
+        {
+            "task": OTHERS,
+            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
+            "alpha": [*ALPHAS, 1.0, [0.5, 2.0]],
+            "noise": NOT_NEGATIVE,
+            "ridge": NOT_NEGATIVE,
+        },
+    ),
+    (
         ptft.fixed_point,
         {"groups": GROUPS, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
         {

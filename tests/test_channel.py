@@ -1,6 +1,7 @@
 """Expectations over the scalar channel against brute force, finite differences and closed forms."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,18 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from ptft import REGIMES, Group, Initialization, Prior, Task, fixed_point, penalised_groups
-from ptft.theory.channel import FINE, STANDARD, half_lines, moments
+from ptft.theory.channel import (
+    COARSE,
+    FINE,
+    FINEST,
+    MEDIUM,
+    STANDARD,
+    Expectations,
+    expectations,
+    half_lines,
+    line_moments,
+    moments,
+)
 
 PRIORS = {
     "gaussian": Prior.gaussian(2.0),
@@ -190,6 +202,61 @@ def test_two_rules_agree():
             scale = getattr(fine, kind)[0] + 1e-6 * unit
             worst = max(worst, by_log * abs(a - b)[0] / scale)
     assert worst < 1e-9
+
+
+def test_rules_are_as_good_as_they_say():
+    """At the solutions of the regimes' curves, where the solver uses them."""
+    alpha = np.array([0.05, 0.3, 0.8])
+    for regime in REGIMES.values():
+        groups = penalised_groups(Task(0.1, 0.1, 0.7), regime.init)
+        curve = fixed_point(groups, alpha)
+        exact = np.array(compute(groups, curve.s2, curve.theta, FINEST))[:4]
+        for rule, bound in [(COARSE, 1e-3), (MEDIUM, 1e-6), (STANDARD, 1e-12), (FINE, 1e-13)]:
+            found = np.array(compute(groups, curve.s2, curve.theta, rule))[:4]
+            np.testing.assert_allclose(found, exact, rtol=bound)
+
+
+def test_expectations_are_moments_without_derivatives():
+    for groups, s2, theta in random_channels(100, 12):
+        lines, point = half_lines(groups), (np.array([s2]), np.array([theta]))
+        found, expected = expectations(lines, *point), moments(lines, *point)
+        for name in Expectations._fields:
+            assert getattr(found, name) == pytest.approx(getattr(expected, name), rel=1e-12)
+
+
+def test_derivatives_line_by_line():
+    """By log(a), the mean and the variance, against differences of whole teachers."""
+    s2, theta = np.array([0.2, 1.0]), np.array([0.3, 0.05])
+    for sqrt_k, mean, variance in [(1e-6, 0.7, 0.3), (0.1, 2.0, 1e-3), (3.0, 0.2, 4.0)]:
+
+        def value(sqrt_k=sqrt_k, mean=mean, variance=variance):
+            group = Group(1.0, sqrt_k, Prior((1.0,), (mean,), (variance,)))
+            return np.array(compute([group], s2, theta, FINE))[:3]
+
+        group = Group(1.0, sqrt_k, Prior((1.0,), (mean,), (variance,)))
+        each = line_moments(half_lines([group]), s2, theta)
+        signs = {"mean": np.array([[1.0], [-1.0]])}
+        by = {
+            "a": derivative(lambda h, k=sqrt_k: value(sqrt_k=k * np.exp(h)), 0.0),
+            "mean": derivative(lambda h, m=mean: value(mean=m + h), 0.0),
+            "variance": derivative(lambda h, v=variance: value(variance=v * np.exp(h)), 0.0)
+            / variance,
+        }
+        for name, expected in by.items():
+            for quantity, row in zip(("error", "shrinkage", "slope"), expected, strict=True):
+                lines = getattr(each, f"{quantity}_{name}") * signs.get(name, 1.0)
+                scale = np.abs(getattr(each, quantity).sum(axis=0))
+                difference = np.abs(lines.sum(axis=0) - row)
+                assert np.all(difference < 1e-8 * np.abs(row) + 1e-9 * scale / variance)
+
+
+def test_threads_do_not_share_their_memory():
+    problems = list(random_channels(200, 13))
+    alone = [compute(*problem) for problem in problems]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda problem: compute(*problem), problems))
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(np.ravel(one), np.ravel(other))
 
 
 def test_identities():

@@ -572,6 +572,8 @@ def test_a_signal_ends_the_sweep_and_its_workers(tmp_path, number, status, said,
         [sys.executable, *command.split()],
         env=ENVIRONMENT,
         start_new_session=True,
+        # tests that run in the background are told to ignore Ctrl-C, and so are their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -341,3 +341,18 @@ def test_integrations_in_threads_do_not_disturb_each_other():
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda init: pretrain(X, y, init).beta, inits))
     np.testing.assert_array_equal(together, alone)
+
+
+@pytest.mark.parametrize("c_pt", [1e-6, 1e-8, 1e-10])
+@pytest.mark.parametrize("shape", [(60, 50), (49, 50), (220, 200)])
+def test_tiny_scale_where_the_samples_fix_every_coefficient(shape, c_pt):
+    """The slowest rate is 4 c: near the end rounding errors are larger than the usual tolerance."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=shape) / np.sqrt(shape[1])
+    target = (rng.random(shape[1]) < 0.1).astype(float)
+    flow = pretrain(X, X @ target, Initialization(c_pt, 0.0))
+    assert flow.residual <= 1e-12
+    assert flow.drift < 1e-10
+    assert flow.n_steps < 10_000  # without easing, 200,000 are not enough
+    if shape[0] >= shape[1]:
+        np.testing.assert_allclose(flow.beta, target, atol=1e-10)

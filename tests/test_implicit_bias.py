@@ -1,5 +1,6 @@
 """The exact interpolator: optimality, independent solvers, hard inputs, symmetries."""
 
+import kinds
 import mpmath
 import numpy as np
 import pytest
@@ -328,3 +329,14 @@ def test_tiny_penalties_with_few_active_coefficients(sqrt_k, n_samples, n_dims, 
         assert found.residual < 1e-12
         assert found.optimality < 1e-8
         assert "converged: relative residual" in found.status
+
+
+@pytest.mark.parametrize("scale", kinds.PENALTIES)
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_kinds_of_inputs(kind, scale):
+    """Right to the problem's own conditioning or, where sizes are far apart, refused."""
+    times = kinds.measure(kind, scale, seed=0)
+    if times is None:
+        assert "to 1e" in kind or "to 1e" in scale
+    else:
+        assert times < 1e4

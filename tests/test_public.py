@@ -120,6 +120,14 @@ RESULTS = {
     "Regime": lambda: ptft.REGIMES["I"],
     "Group": lambda: GROUPS[0],
     "Moments": lambda: theory.moments(theory.channel.half_lines(GROUPS), np.ones(2), np.ones(2)),
+    "Expectations": lambda: theory.channel.expectations(
+        theory.channel.half_lines(GROUPS), np.ones(2), np.ones(2)
+    ),
+    "LineMoments": lambda: theory.channel.line_moments(
+        theory.channel.half_lines(GROUPS), np.ones(2), np.ones(2)
+    ),
+    "Sensitivities": lambda: theory.sensitivities.sensitivities(TASK, INIT, [0.2, 0.4]),
+    "Gradient at one alpha": lambda: theory.sensitivities.sensitivities(TASK, INIT, 0.2).error,
     "LearningCurve": lambda: ptft.learning_curve(TASK, INIT, [0.2, 0.4]),
     "LearningCurve at one alpha": lambda: ptft.learning_curve(TASK, INIT, 0.2),
     "StateEvolution": lambda: ptft.state_evolution(GROUPS, 0.2, n_iterations=2),

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -552,6 +552,25 @@ def test_changes_to_a_preset():
     assert found.pretraining == replace(PRESETS["small"].pretraining, early_rate=0.25)
     assert not found.norm
     assert isinstance(found, Plan)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--preset small",
+        "--preset smoke --gamma 0.5 --kappa 2 --c --d 4 0.125 --samples 20 30 --pairs 3",
+        "--preset small --pretraining loss=0.1 mixed_precision=1 --fine-tuning early_rate=4",
+        "--preset paper --images x --all-outputs --no-norm --seed 5 --initialisation 2",
+    ],
+)
+def test_a_table_names_the_options_that_make_its_plan(words):
+    from ptft.command import _parser
+
+    plan = command._plan(_parser().parse_args(["vision", "x", *words.split()]))
+    found = command._words(json.loads(json.dumps(asdict(plan))), "some pictures")
+    again = command._plan(_parser().parse_args(["vision", *found]))
+    assert again == plan
+    assert "--images" in found
 
 
 def test_a_failed_job_ends_with_status_2(tmp_path, capsys, tiny_preset, monkeypatch):

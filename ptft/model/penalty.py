@@ -135,15 +135,15 @@ def _hyperbolic(u, a):
     """Return a sinh(u) and a cosh(u), finite wherever they are although e^u may overflow."""
     sinh = np.sinh(u / 2.0)
     scaled = 2.0 * a * sinh
-    return scaled * np.hypot(1.0, sinh), a + scaled * sinh
+    return scaled * np.cosh(u / 2.0), a + scaled * sinh
 
 
-def dual_denoiser(z, a, b):
+def dual_denoiser(z, a, b, accuracy=1e-15):
     """Solve a sinh(u) + b u = z for u >= 0, given z >= 0, a > 0 and b >= 0.
 
     Newton's method on a convex increasing function from a point right of the root: the iterates
     fall monotonically, and the start leaves at most a factor e^u <= z / b to make up, so a dozen
-    steps do.
+    steps do. They end where a step is small enough relative to u.
     """
     with np.errstate(over="ignore"):
         u = np.minimum(dual(z, 2.0 * a), z / (a + b))
@@ -151,7 +151,7 @@ def dual_denoiser(z, a, b):
         sinh, cosh = _hyperbolic(u, a)
         step = (sinh + b * u - z) / (cosh + b)
         u = np.maximum(u - step, 0.0)
-        if np.all(np.abs(step) <= 1e-15 * u):
+        if np.all(np.abs(step) <= accuracy * u):
             break
     return u
 

@@ -93,6 +93,9 @@ class Prior:
         return mean + np.sqrt(np.asarray(self.variances)[component]) * rng.standard_normal(size)
 
 
+_INACTIVE = Prior.zero()
+
+
 class TaskGroup(NamedTuple):
     """A group of coordinates (Definition C.1).
 
@@ -188,7 +191,7 @@ class Task:
         list of TaskGroup
             Of "shared", "new", "pretraining only" and "neither".
         """
-        active, inactive = self.active_prior(), Prior.zero()
+        active, inactive = self.active_prior(), _INACTIVE
         rho, rest, amplitude = self.rho_pt, 1.0 - self.rho_pt, self.amplitude_pt
         groups = [
             TaskGroup("shared", rho * self.rho_shared, amplitude, active),

@@ -12,7 +12,8 @@ from .limits import (
     recovery_threshold,
 )
 from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, monte_carlo_curve
-from .replica import LearningCurve, fixed_point, learning_curve, penalised_groups
+from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
+from .sensitivities import Gradient, Sensitivities
 from .state_evolution import StateEvolution, state_evolution
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "BayesCurve",
     "BayesThresholds",
     "Features",
+    "Gradient",
     "Group",
     "LearningCurve",
     "Moments",
@@ -29,6 +31,7 @@ __all__ = [
     "MonteCarloSettings",
     "PretrainingValue",
     "QuadratureRule",
+    "Sensitivities",
     "StateEvolution",
     "basis_pursuit",
     "basis_pursuit_transition",
@@ -38,6 +41,7 @@ __all__ = [
     "fixed_point",
     "information",
     "learning_curve",
+    "learning_curves",
     "minimum_norm",
     "mmse",
     "moments",

@@ -1,10 +1,7 @@
 """Replica theory of the generalization error (Section 4.2, Appendices C and E.2).
 
-The two fixed-point equations (19) and (20) for the effective noise s^2 and the effective
-regularisation theta are solved by Newton's method in (log s^2, log theta), at all sample sizes at
-once and without continuation. The optimisation problem (15) is convex, so the solution is unique:
-at fixed s^2 the left side of (20) falls with theta, and along the curve on which (20) holds, (19)
-changes sign once. Brackets on both variables, drawn from these two facts, guard the iteration.
+Two fixed-point equations, (19) and (20), determine the effective noise s^2 and the effective
+regularisation theta, and with them the error. `ptft.theory.solver` solves them.
 """
 
 from __future__ import annotations
@@ -20,15 +17,12 @@ from ..model.network import Initialization
 from ..model.penalty import sqrt_k
 from ..model.tasks import Task
 from ..values import Value
-from . import limits
-from .channel import FINE, STANDARD, Group, checked_groups, half_lines, moments
+from . import limits, solver
+from .channel import Group, HalfLines, checked_groups, half_lines
+from .solver import Points, solve
 
-__all__ = ["LearningCurve", "fixed_point", "learning_curve", "penalised_groups"]
+__all__ = ["LearningCurve", "fixed_point", "learning_curve", "learning_curves", "penalised_groups"]
 
-TOLERANCE = 1e-12  # on the relative, undamped residual
-_NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
-_POINTS = 500  # that are solved at once
-_STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
 _COLUMNS = ("error", "s2", "theta", "residual", "expectation_error")
 
 
@@ -36,7 +30,8 @@ _COLUMNS = ("error", "s2", "theta", "residual", "expectation_error")
 class LearningCurve(Value):
     """Generalization error against sample size, and how far to trust it.
 
-    Numbers for a scalar alpha, else arrays of shape (n_alpha,).
+    Numbers for a scalar alpha, else arrays of shape (n_alpha,), or of the shape that the arguments
+    of `learning_curves` broadcast to.
 
     Parameters
     ----------
@@ -50,9 +45,10 @@ class LearningCurve(Value):
         The largest relative, undamped residual of equations (19) and (20), each also in the form
         that tells solutions apart near alpha = 1 (with 1 - E[d x_hat / d z] on one side).
     expectation_error : array
-        Relative distance of `error`, `s2` or `theta` (the largest) to the solution under a
-        second, finer quadrature rule, to first order: quadrature and rounding together. This is an
-        estimate, no bound: true errors were up to three times as large.
+        Relative distance of `error`, `s2` or `theta` (the largest) to the solution under a finer
+        quadrature rule than the one that found them, to first order: quadrature, iteration and
+        rounding together. This is an estimate, no bound: true errors were up to three times as
+        large.
     status : str
         One sentence: how many points converged, and which did not.
     """
@@ -64,6 +60,12 @@ class LearningCurve(Value):
     residual: float | np.ndarray
     expectation_error: float | np.ndarray
     status: str
+
+    @property
+    def converged(self) -> bool | np.ndarray:
+        """Which points are solved: those of a residual of at most 1e-12."""
+        converged = _converged(self.residual, self.expectation_error)
+        return converged if np.ndim(converged) else bool(converged)
 
 
 def penalised_groups(task: Task, init: Initialization) -> list[Group]:
@@ -131,6 +133,116 @@ def learning_curve(
     return fixed_point(penalised_groups(task, init), alpha, noise, ridge)
 
 
+def learning_curves(
+    tasks: Task | Sequence[Task] | np.ndarray,
+    inits: Initialization | Sequence[Initialization] | np.ndarray,
+    alpha: ArrayLike,
+    noise: ArrayLike = 0.0,
+    ridge: ArrayLike = 0.0,
+) -> LearningCurve:
+    """Return the generalization errors of many tasks and networks at once (Proposition 4.2).
+
+    All five arguments broadcast together by numpy's rule, so the last axis of one meets the last
+    axis of the others. For a map of 200 networks by 40 sample sizes let `inits` have the shape
+    (200, 1), as `Initialization(c[:, None], 0.0, 0.0)` or `np.array(networks)[:, None]`, and
+    `alpha` the shape (40,).
+
+    Parameters
+    ----------
+    tasks : Task, or sequence or array of Task
+    inits : Initialization, or sequence or array of Initialization
+        One `Initialization` may hold arrays: it counts as an array of networks. In a sequence each
+        is of numbers.
+    alpha, noise, ridge : float or array
+        As in `learning_curve`.
+
+    Returns
+    -------
+    LearningCurve
+        Arrays of the shape that the arguments broadcast to; numbers if that is a single point.
+        `converged` tells point by point what `status` sums up.
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range, or shapes that do not broadcast.
+    ConvergenceError
+        If a residual stays above 1e-12; its `partial` is the `LearningCurve` with all other points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ptft import Initialization, Task, learning_curves
+    >>> tasks = [Task(0.1, 0.1, overlap) for overlap in (0.0, 0.5, 1.0)]
+    >>> networks = Initialization(c_pt=np.array([1e-6, 1e-3])[:, None], lambda_pt=0.0)
+    >>> learning_curves(tasks, networks, alpha=0.2).error.shape
+    (2, 3)
+    """
+    tasks, inits = _tasks(tasks), _networks(inits)
+    index = {
+        "tasks": np.arange(tasks.size).reshape(tasks.shape),
+        "inits": np.arange(inits[0].size).reshape(inits[0].shape),
+    }
+    numbers = {
+        "alpha": errors.real("alpha", alpha, 0.0, open_low=True),
+        "noise": errors.real("noise", noise, 0.0),
+        "ridge": errors.real("ridge", ridge, 0.0),
+    }
+    for name, value in (index | numbers).items():
+        if not np.size(value):
+            raise ValueError(f"{name} must not be empty, got the shape {np.shape(value)}")
+    columns = errors.broadcast(**index, **numbers)
+    shape = columns[0].shape
+    task, init, alpha, noise, ridge = (column.ravel() for column in columns)
+    pairs, problem = np.unique(task * inits[0].size + init, return_inverse=True)
+    task, init = np.divmod(pairs, inits[0].size)
+    lines = _lines_of(tasks.ravel()[task], [column.ravel()[init] for column in inits])
+    values = _values(alpha, noise, ridge, _interior(lines, problem))
+    return _curve(shape, alpha, values)
+
+
+def _tasks(tasks):
+    """Return an array of `Task`, or raise a ValueError."""
+    array = np.array(tasks, dtype=object)
+    for task in array.ravel():
+        errors.instance("tasks", task, Task)
+    return array
+
+
+def _networks(inits):
+    """Return the arrays c_pt, lambda_pt and gamma_ft, of one shape."""
+    names = ("c_pt", "lambda_pt", "gamma_ft")
+    if isinstance(inits, Initialization):
+        return np.broadcast_arrays(*(getattr(inits, name) for name in names))
+    array = np.array(inits, dtype=object)
+    for init in array.ravel():
+        errors.instance("inits", init, Initialization)
+    columns = (
+        [errors.number(f"{name} of each of inits", getattr(init, name)) for init in array.ravel()]
+        for name in names
+    )
+    return [np.array(column, float).reshape(array.shape) for column in columns]
+
+
+def _lines_of(tasks, inits):
+    """Return the `HalfLines` of problems: pairs of a task and a network's three numbers."""
+    found = {task: half_lines(_unpenalised(task)) for task in set(tasks)}
+    each = [found[task] for task in tasks]
+    counts = [lines.mass.size for lines in each]
+    mass, a, mean, variance = (
+        np.concatenate(column) for column in list(zip(*each, strict=True))[:4]
+    )
+    init = Initialization(*(np.repeat(column, counts) for column in inits))
+    # `half_lines` halves what it is given for sqrt(k).
+    scale = errors.real("sqrt_k", sqrt_k(2.0 * a, init), 1e-100, 1e100)
+    return HalfLines(mass, scale / 2.0, mean, variance, np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _unpenalised(task):
+    """Return the groups of a task with the size of the pretrained coefficients for sqrt(k)."""
+    return [Group(group.probability, group.beta_pt, group.prior) for group in task.groups()]
+
+
 def fixed_point(
     groups: Sequence[Group], alpha: ArrayLike, noise: float = 0.0, ridge: float = 0.0
 ) -> LearningCurve:
@@ -152,29 +264,34 @@ def fixed_point(
     points = errors.vector("alpha", alpha, 0.0, open_low=True)
     noise = errors.number("noise", noise, 0.0)
     ridge = errors.number("ridge", ridge, 0.0)
-    determined = (points >= 1.0) & (ridge == 0.0)
-    if noise and np.any(points[determined] == 1.0):
+    if noise == 0.0 and _second_moment(groups) == 0.0:
+        raise ValueError("groups must hold a teacher other than zero, or noise must be positive")
+    method = _method(groups, ridge)
+    size = points.shape
+    values = _values(points, np.full(size, noise), np.full(size, ridge), method)
+    return _curve(np.shape(alpha), points, values)
+
+
+def _values(alpha, noise, ridge, method):
+    """Return the columns of a `LearningCurve` at points; `method` solves open ones."""
+    determined = (alpha >= 1.0) & (ridge == 0.0)
+    if np.any((alpha == 1.0) & determined & (noise > 0.0)):
         raise ValueError(
             "alpha must not be 1 with noise and without ridge, got alpha = 1: the error diverges"
         )
-    if noise == 0.0 and _second_moment(groups) == 0.0:
-        raise ValueError("groups must hold a teacher other than zero, or noise must be positive")
-    values = np.empty((len(_COLUMNS), points.size))
-    values[:, determined] = _least_squares(points[determined], noise)
-    rest, solve = np.flatnonzero(~determined), _method(groups, ridge)
-    # In parts, so that memory does not grow with the number of points.
-    for part in np.array_split(rest, -(-rest.size // _POINTS) or 1):
-        # What leaves floating point ends as a residual that is not a number, and raises.
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            values[:, part] = solve(groups, points[part], noise, ridge)
-    return _curve(np.ndim(alpha) == 0, points, values)
+    values = np.empty((len(_COLUMNS), alpha.size))
+    values[:, determined] = _least_squares(alpha[determined], noise[determined])
+    if not determined.all():
+        rest = ~determined
+        values[:, rest] = method(rest, alpha[rest], noise[rest], ridge[rest])
+    return values
 
 
 def _method(groups, ridge):
     """Return the function that solves for these penalties: an end or the interior."""
     ends = {group.sqrt_k for group in groups if group.sqrt_k in (0.0, np.inf)}
     if not ends:
-        return _interior
+        return _interior(half_lines(groups))
     if len({group.sqrt_k for group in groups}) > 1:
         raise ValueError(
             "sqrt_k = 0 or inf must be shared by all groups, got "
@@ -182,22 +299,34 @@ def _method(groups, ridge):
         )
     if ridge:
         raise ValueError(f"ridge must be 0 where sqrt_k is 0 or inf, got {ridge!r}")
-    return _basis_pursuit if ends == {0.0} else _minimum_norm
+    end = _basis_pursuit if ends == {0.0} else _minimum_norm
+    return lambda _, alpha, noise, ridge: end(groups, alpha, noise[0])
+
+
+def _interior(lines, problem=None):
+    """Return the function that solves for penalties 0 < sqrt(k) < inf."""
+
+    def method(open_, *numbers):
+        own = np.zeros(open_.size, int) if problem is None else problem
+        return solve(Points(lines, own[open_], *numbers))
+
+    return method
 
 
 def _least_squares(alpha, noise):
     """More samples than dimensions: the coefficients are determined, and theta = 0."""
-    error = noise / (alpha - 1.0) if noise else np.zeros_like(alpha)
+    error = np.zeros_like(alpha)
+    np.divide(noise, alpha - 1.0, out=error, where=noise > 0.0)
     return np.stack([error, error, *np.zeros((3, alpha.size))])
 
 
-def _minimum_norm(groups, alpha, noise, ridge):
+def _minimum_norm(groups, alpha, noise):
     error = limits.minimum_norm(_second_moment(groups), alpha, noise)
     theta = np.full_like(alpha, np.inf)
     return np.stack([error, (noise + error) / alpha, theta, *np.zeros((2, alpha.size))])
 
 
-def _basis_pursuit(groups, alpha, noise, ridge):
+def _basis_pursuit(groups, alpha, noise):
     coarse, fine = (
         np.array([limits.basis_pursuit(groups, a, noise, n) for a in alpha]).T for n in (64, 90)
     )
@@ -211,215 +340,25 @@ def _second_moment(groups):
     return sum(group.probability * group.prior.second_moment for group in groups)
 
 
-class _Closure:
-    """The fixed-point equations in x = log s^2 and y = log theta.
-
-    Residuals are logarithms of quotients that should be 1, chosen so that nothing cancels near
-    alpha = 1. With r = gamma_ext / theta and gap = 1 - slope, equation (20) is slope + r = alpha,
-    or gap = 1 - alpha + r. For alpha < 1 the second residual is the difference of the log odds,
-    nearly linear in y at both ends; else it is the second form, r = alpha - 1 + gap. The first
-    residual adds (19) to what (20) and Stein's identity E[(x_hat - x)^2] = E[(x_hat - z)^2] +
-    (2 slope - 1) s^2 make of it, (gap + r) s^2 = sigma_0^2 + E[(x_hat - z)^2]: where (20) holds
-    both sides of both differ by the same amount, small beside alpha or beside gap + r.
-    """
-
-    def __init__(self, groups, noise, ridge):
-        self.lines, self.noise, self.ridge = half_lines(groups), noise, ridge
-
-    def __call__(self, x, y, alpha, rule=STANDARD):
-        """Return residuals (2, n) and their Jacobian (2, 2, n)."""
-        s2, theta = np.exp(x), np.exp(y)
-        return self.linearise(s2, theta, alpha, moments(self.lines, s2, theta, rule))
-
-    def linearise(self, s2, theta, alpha, m):
-        """Return residuals and Jacobian from the moments `m`."""
-        ridge = self.ridge / theta
-        total, left, slope = self.noise + m.error, self.noise + m.shrinkage, m.slope + ridge
-        slope_x, slope_y = s2 * m.slope_s2, theta * m.slope_theta
-        share, few, rest = m.gap + ridge, alpha < 1.0, np.abs(1.0 - alpha)
-        residual = [
-            np.log(total / (alpha * s2)) + np.log(left / (share * s2)),
-            np.where(
-                few,
-                np.log(slope / alpha) - np.log(m.gap / (rest + ridge)),
-                np.log(ridge / (rest + m.gap)),
-            ),
-        ]
-        jacobian = [
-            [
-                s2 * m.error_s2 / total + s2 * m.shrinkage_s2 / left - 2.0 + slope_x / share,
-                theta * m.error_theta / total
-                + theta * m.shrinkage_theta / left
-                + (slope_y + ridge) / share,
-            ],
-            [
-                np.where(few, slope_x / slope + slope_x / m.gap, slope_x / (rest + m.gap)),
-                np.where(
-                    few,
-                    (slope_y - ridge) / slope + slope_y / m.gap - ridge / (rest + ridge),
-                    slope_y / (rest + m.gap) - 1.0,
-                ),
-            ],
-        ]
-        return np.array(residual), np.array(jacobian)
-
-    def step(self, s2, theta, alpha, rule):
-        """Return the moments and the Newton step in x and y."""
-        m = moments(self.lines, s2, theta, rule)
-        (f, g), ((f_x, f_y), (g_x, g_y)) = self.linearise(s2, theta, alpha, m)
-        determinant = f_x * g_y - f_y * g_x
-        return m, (f_y * g - f * g_y) / determinant, (f * g_x - f_x * g) / determinant
-
-    def outcome(self, s2, theta, alpha):
-        """Return E_gen and the largest relative residual of both equations in both forms."""
-        m = moments(self.lines, s2, theta)
-        ridge, rest = self.ridge / theta, np.abs(1.0 - alpha)
-        few, many = m.gap / (rest + ridge), ridge / (rest + m.gap)
-        quotients = [
-            (self.noise + m.error) / (alpha * s2),
-            (self.noise + m.shrinkage) / ((m.gap + ridge) * s2),
-            (m.slope + ridge) / alpha,
-            np.where(alpha < 1.0, few, many),
-        ]
-        return m.error, np.max(np.abs(np.array(quotients) - 1.0), axis=0)
-
-
-class _Bracket:
-    """Intervals that hold the roots of decreasing functions of a logarithm."""
-
-    widest = 1e3  # e^1000 is beyond floating point
-
-    def __init__(self, size):
-        self.low, self.high = np.full(size, -self.widest), np.full(size, self.widest)
-
-    def reset(self, i):
-        """Forget what is known at points i."""
-        self.low[i], self.high[i] = -self.widest, self.widest
-
-    def narrow(self, i, z, value):
-        """Note that the functions take `value` at z."""
-        positive = value > 0.0
-        self.low[i] = np.where(positive, z, self.low[i])
-        self.high[i] = np.where(positive, self.high[i], z)
-
-    def confine(self, i, z):
-        """Return z, or the middle of the interval where z is outside."""
-        low, high = self.low[i], self.high[i]
-        return np.where((low < z) & (z < high), z, (low + high) / 2.0)
-
-
-class _Search:
-    """Guarded Newton iteration in (x, y) = (log s^2, log theta), at all points at once.
-
-    While the second residual is larger than `inner`, only y moves: at fixed x that residual falls
-    with y. Else both take a Newton step along the curve on which it vanishes; there the first
-    residual has one root in x, and its sign says on which side.
-    """
-
-    def __init__(self, closure, alpha, x, y, inner):
-        self.closure, self.alpha, self.x, self.y, self.inner = closure, alpha, x, y, inner
-        self.x_bracket, self.y_bracket = _Bracket(x.size), _Bracket(x.size)
-        self.stride = np.full(x.size, _STRIDE)
-        self.side = np.zeros(x.size)
-
-    def run(self, max_steps):
-        """Iterate until every point has converged or `max_steps` are spent; return (x, y)."""
-        live = np.arange(self.x.size)
-        for _ in range(max_steps):
-            residual, jacobian = self.closure(self.x[live], self.y[live], self.alpha[live])
-            open_ = np.abs(residual).max(axis=0) > _NEWTON_TOLERANCE
-            live, residual, jacobian = live[open_], residual[:, open_], jacobian[:, :, open_]
-            if not live.size:
-                break
-            near = np.abs(residual[1]) < self.inner
-            self._step_y(live[~near], residual[1, ~near], jacobian[1, 1, ~near])
-            self._step_both(live[near], residual[:, near], jacobian[:, :, near])
-        return self.x, self.y
-
-    def _step_y(self, i, residual, derivative):
-        self.y_bracket.narrow(i, self.y[i], residual)
-        step = _newton_step(residual, derivative, 2.0 * _STRIDE)
-        self.y[i] = self.y_bracket.confine(i, self.y[i] + step)
-
-    def _step_both(self, i, residual, jacobian):
-        (f_x, f_y), (g_x, g_y) = jacobian
-        # The first residual on the curve, to first order, and its derivative along the curve.
-        value = residual[0] - f_y / g_y * residual[1]
-        derivative = f_x - f_y * g_x / g_y
-        # Off the curve the sign is sure only where second-order terms cannot change it.
-        sure = np.abs(value) > 4.0 * residual[1] ** 2
-        self.x_bracket.narrow(i[sure], self.x[i[sure]], value[sure])
-        same = np.sign(value) == self.side[i]
-        self.side[i] = np.sign(value)
-        self.stride[i] = np.where(same, 2.0 * self.stride[i], _STRIDE)
-        x = self.x[i] + _newton_step(value, derivative, self.stride[i])
-        x = self.x_bracket.confine(i, x)
-        step = -(residual[1] + g_x * (x - self.x[i])) / g_y
-        self.y[i] += np.clip(step, -4.0 * _STRIDE, 4.0 * _STRIDE)
-        self.x[i] = x
-        self.y_bracket.reset(i)
-
-
-def _newton_step(value, derivative, longest):
-    """Return a Newton step towards the root of a decreasing function, no longer than `longest`."""
-    step = np.full_like(value, np.inf)
-    np.divide(np.abs(value), -derivative, out=step, where=derivative < 0.0)
-    return np.sign(value) * np.minimum(step, longest)
-
-
-def _start(groups, alpha, noise, ridge):
-    """Return (log s^2, log theta) for the estimate 0, and a penalty of average curvature."""
-    s2 = (noise + _second_moment(groups)) / alpha
-    scale = np.sqrt(sum(g.probability * g.sqrt_k for g in groups) ** 2 + s2)
-    theta = np.where(alpha < 1.0, (1.0 / np.minimum(alpha, 1.0) - 1.0) * scale, 0.0)
-    return np.log(s2), np.log(theta + ridge / alpha)
-
-
-def _interior(groups, alpha, noise, ridge):
-    """Solve for penalties 0 < sqrt(k) < inf."""
-    closure = _Closure(groups, noise, ridge)
-    x, y = _start(groups, alpha, noise, ridge)
-    # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
-    for inner, max_steps in ((0.1, 60), (1e-9, 1000)):
-        left = closure.outcome(np.exp(x), np.exp(y), alpha)[1] > TOLERANCE
-        if not left.any():
-            break
-        x[left], y[left] = _Search(closure, alpha[left], x[left], y[left], inner).run(max_steps)
-    s2, theta = _polish(closure, np.exp(x), np.exp(y), alpha)
-    error, residual = closure.outcome(s2, theta, alpha)
-    return np.stack([error, s2, theta, residual, _distance(closure, s2, theta, alpha, error)])
-
-
-def _polish(closure, s2, theta, alpha):
-    """Take a last Newton step on s^2 and theta, whose logarithms are less precise than they are."""
-    _, step_x, step_y = closure.step(s2, theta, alpha, STANDARD)
-    longest = 1e-9  # a longer one is no last step
-    return tuple(
-        value * (1.0 + np.where(np.abs(step) < longest, step, 0.0))
-        for value, step in ((s2, step_x), (theta, step_y))
-    )
-
-
-def _distance(closure, s2, theta, alpha, error):
-    """Return how far the solution under the finer quadrature rule is, relatively: a Newton step."""
-    m, step_x, step_y = closure.step(s2, theta, alpha, FINE)
-    change = m.error - error + s2 * m.error_s2 * step_x + theta * m.error_theta * step_y
-    return np.max(np.abs([change / error, step_x, step_y]), axis=0)
-
-
-def _curve(scalar, alpha, values):
+def _curve(shape, alpha, values):
     """Return the `LearningCurve`, or raise if a point has not converged."""
     columns = dict(zip(("alpha", *_COLUMNS), (alpha, *values), strict=True))
-    failed = ~((columns["residual"] <= TOLERANCE) & np.isfinite(columns["expectation_error"]))
+    failed = ~_converged(columns["residual"], columns["expectation_error"])
     status = f"{alpha.size - failed.sum()} of {alpha.size} points converged"
     if failed.any():
+        where = ", ".join(f"{a:g}" for a in np.unique(alpha[failed])[:5])
         status += (
-            f"; at alpha = {', '.join(f'{a:g}' for a in alpha[failed][:5])} the relative residual "
-            f"is up to {columns['residual'][failed].max():.1e}, above {TOLERANCE:g}"
+            f"; at alpha = {where} the relative residual "
+            f"is up to {columns['residual'][failed].max():.1e}, above {solver.TOLERANCE:g}"
         )
-    if scalar:
-        columns = {name: float(column[0]) for name, column in columns.items()}
+    columns = {name: column.reshape(shape) for name, column in columns.items()}
+    if shape == ():
+        columns = {name: float(column) for name, column in columns.items()}
     curve = LearningCurve(**columns, status=status)
     if failed.any():
         raise errors.ConvergenceError(status, curve)
     return curve
+
+
+def _converged(residual, expectation_error):
+    return (residual <= solver.TOLERANCE) & np.isfinite(expectation_error)

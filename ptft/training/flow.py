@@ -36,6 +36,7 @@ __all__ = ["Flow", "fine_tune", "pretrain"]
 # Older scipy keeps the state of LSODA in one place: integrations in threads take turns.
 _INTEGRATOR = threading.Lock()
 _PATIENCE = 500  # steps without progress, near the end, that rounding errors are allowed
+_LABOUR = 200  # steps in which neither time doubles nor the residual halves
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +176,7 @@ def fine_tune(
     with _INTEGRATOR:
         run = _Run(system, times * unit**2, rtol)
         run.follow(tolerance, max_steps)
-    return _flow(run, basis / unit, run.solver.t / unit**2, tolerance)
+    return _flow(run, basis / unit, run.t / unit**2, tolerance)
 
 
 def _checked_times(times):
@@ -247,6 +248,12 @@ class _Dual:
     def residual(self, nu):
         return self.velocity(None, nu)
 
+    def noise(self, nu):
+        """Return how far the velocity's rounding errors move nu, and the flow's shortest time."""
+        rates = scipy.linalg.eigvalsh(-self.jacobian(None, nu))
+        error = np.finfo(float).eps * np.abs(self.labels).max()
+        return error / max(rates[0], np.finfo(float).tiny), 1.0 / rates[-1]
+
     def weights(self, nu):
         """Return the weights after s = X^T nu: their sums and differences grow or fall as e^s."""
         w, start = np.exp(self.rows.T @ nu), self.initial
@@ -304,6 +311,10 @@ class _Plain:
     def nu(self, state):
         return None
 
+    def noise(self, state):
+        """Return no noise: this is the check, whose accuracy is as asked for, or not reached."""
+        return 0.0, None
+
 
 _COORDINATES = {"dual": _Dual, "weights": _Plain}
 
@@ -312,20 +323,26 @@ class _Run:
     """An integration: where it is, and the states at the requested times that it has passed."""
 
     def __init__(self, system, times, rtol):
-        self.system, self.times = system, times
-        self.solver = scipy.integrate.LSODA(
-            system.velocity,
-            0.0,
-            system.start,
-            1e300,
-            rtol=rtol,
-            atol=system.atol,
-            jac=system.jacobian,
-        )
+        self.system, self.times, self.rtol, self.atol = system, times, rtol, system.atol
+        self.n_evaluations = 0
+        self._start(0.0, system.start, None)
         start = np.linalg.norm(system.residual(system.start))
         self.scale = max(np.linalg.norm(system.labels), start) or 1.0
         self.residual, self.recorded, self.n_steps = start / self.scale, [], 0
         self.best, self.best_step = self.residual, 0
+        self.mark = 0, 0.0, self.residual
+
+    @property
+    def t(self):
+        """The flow's time; the integrator's own starts at 0 whenever it starts."""
+        return self.started + self.solver.t
+
+    def _start(self, t, state, first_step):
+        self.started = t
+        options = {"rtol": self.rtol, "atol": self.atol, "jac": self.system.jacobian}
+        self.solver = scipy.integrate.LSODA(
+            self.system.velocity, 0.0, state, 1e300, first_step=first_step, **options
+        )
 
     def follow(self, tolerance, max_steps):
         """Step until the residual is small and the last requested time has passed, or give up."""
@@ -334,6 +351,8 @@ class _Run:
             warnings.simplefilter("ignore", UserWarning)
             while not self._finished(tolerance) and self.n_steps < max_steps:
                 self._step()
+                if self._labours():
+                    self._ease()
         self.recorded += [self.solver.y] * (self.times.size - len(self.recorded))
 
     def _step(self):
@@ -344,13 +363,31 @@ class _Run:
         if self.residual < self.best:
             self.best, self.best_step = self.residual, self.n_steps
         passed = self.times[len(self.recorded) :]
-        passed = passed[passed <= self.solver.t]
+        passed = passed[passed <= self.t]
         if passed.size:
-            self.recorded.extend(self.solver.dense_output()(passed).T)
+            self.recorded.extend(self.solver.dense_output()(passed - self.started).T)
+
+    def _labours(self):
+        """Return whether many steps have neither doubled the time nor halved the residual."""
+        step, t, residual = self.mark
+        if self.t > 2.0 * t or self.residual < 0.5 * residual:
+            self.mark = self.n_steps, self.t, self.residual
+        return self.n_steps > step + _LABOUR
+
+    def _ease(self):
+        """Go on with a larger tolerance, where the smaller one is below rounding errors."""
+        last = self.solver
+        noise, first_step = self.system.noise(last.y)
+        if 10.0 * self.atol < noise:
+            self.atol *= 10.0
+            self.n_evaluations += last.nfev
+            self._start(self.t, last.y, first_step)
+            self.best_step = self.n_steps
+        self.mark = self.n_steps, self.t, self.residual
 
     def _finished(self, tolerance):
         if self.residual <= tolerance:
-            return self.residual == 0.0 or not np.any(self.times > self.solver.t)
+            return self.residual == 0.0 or not np.any(self.times > self.t)
         stuck = self.best < 1e-9 and self.n_steps > self.best_step + _PATIENCE
         return stuck or self.solver.status != "running"
 
@@ -373,7 +410,7 @@ def _flow(run, basis, time, tolerance):
         drift=_drift(system.initial, weights),
         trajectory=_stacked([system.weights(each) for each in run.recorded], weights),
         n_steps=run.n_steps,
-        n_evaluations=run.solver.nfev,
+        n_evaluations=run.n_evaluations + run.solver.nfev,
         status=status if converged else f"{status}; tolerance {tolerance:g}",
     )
     if not converged:

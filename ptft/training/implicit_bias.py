@@ -11,6 +11,9 @@ steps do. Following the solution down from a large k works for any X: as long as
 changes, u is a linear function of log sqrt(k), and easily predicted. For large X with independent
 entries, approximate message passing needs only products with X.
 
+Fine-tuning that starts from coefficients beta_0, not from a reset readout, ends where the Bregman
+divergence of Q_k from beta_0 is least: q_k'(beta) - q_k'(beta_0) = X^T nu, so u = X^T nu + u_0.
+
 The Cholesky factor of one step preconditions conjugate gradients in the next: few are needed.
 """
 
@@ -27,7 +30,7 @@ from ..errors import ConvergenceError
 from ..model.penalty import penalty, penalty_gradient
 from ..values import Value
 from .message_passing import Messages, approximate_message_passing
-from .problem import checked_data, checked_scale, well_conditioned
+from .problem import checked_data, checked_scale, checked_start, well_conditioned
 
 __all__ = ["ImplicitBias", "implicit_bias"]
 
@@ -53,13 +56,14 @@ class ImplicitBias(Value):
     beta : array, shape (n_dims,)
         The minimiser.
     nu : array, shape (n_samples,)
-        Multiplier of the constraints: q_k'(beta) = X^T nu.
+        Multiplier of the constraints: q_k'(beta) - q_k'(start) = X^T nu.
     residual : float
         ||X beta - y|| / ||y||.
     row_residual : float
         The largest |X beta - y| of a row, relative to that row's own |X| |beta| + |y|.
     optimality : float
-        Largest |q_k'(beta) - X^T nu| of a coordinate, relative to its own |X|^T |nu|.
+        Largest |q_k'(beta) - q_k'(start) - X^T nu| of a coordinate, relative to its own
+        |X|^T |nu| + |q_k'(start)|.
     gap : float
         |nu . (y - X beta)| / Q_k(beta): Q_k(beta) minus the dual function, relatively.
     iterations : int
@@ -82,7 +86,13 @@ class ImplicitBias(Value):
 
 
 def implicit_bias(
-    X: ArrayLike, y: ArrayLike, sqrt_k: ArrayLike, *, method: str = "auto", tolerance: float = 1e-10
+    X: ArrayLike,
+    y: ArrayLike,
+    sqrt_k: ArrayLike,
+    *,
+    start: ArrayLike | None = None,
+    method: str = "auto",
+    tolerance: float = 1e-10,
 ) -> ImplicitBias:
     """Return the coefficients that gradient flow finds: argmin Q_k(beta) with X beta = y.
 
@@ -96,6 +106,10 @@ def implicit_bias(
         Labels, which some beta has to fit.
     sqrt_k : float or array, shape (n_dims,)
         Square root of the penalty parameter, `sqrt_k(beta_pt, init)`; larger than 0.
+    start : array, shape (n_dims,), optional
+        Coefficients beta_0 that the weights compute before training, where the readout is not
+        reset. The minimum is then of the Bregman divergence Q_k(beta) - Q_k(beta_0) -
+        Q_k'(beta_0) (beta - beta_0); `sqrt_k` is that of the weights, 2 c after pretraining.
     method : {"auto", "newton", "message passing"}
         Newton's method along decreasing k, or message passing alone, which converges for large X
         with independent entries only. "auto" is Newton's method, for large X from a start that
@@ -129,15 +143,16 @@ def implicit_bias(
     tolerance = errors.share("tolerance", tolerance)
     if method not in ("auto", "newton", "message passing"):
         raise ValueError(f'method must be "auto", "newton" or "message passing", got {method!r}')
+    slope = checked_start(start, sqrt_k)
     if method == "message passing":
-        return _by_messages(X, y, sqrt_k, tolerance)
+        return _by_messages(X, y, sqrt_k, start, slope, tolerance)
     scale = _row_scale(X)
     X, y = X * scale[:, None], y * scale
     found = None
     if method == "auto" and X.size >= _LARGE and len(y) < X.shape[1] and y.any():
-        found = _newton_from_messages(X, y, sqrt_k)
-    beta, nu, iterations, found_by = found or _newton(X, y, sqrt_k)
-    return _result(X, y, sqrt_k, beta, nu, iterations, found_by, tolerance, scale)
+        found = _newton_from_messages(X, y, sqrt_k, slope)
+    beta, nu, iterations, found_by = found or _newton(X, y, sqrt_k, slope)
+    return _result(X, y, sqrt_k, slope, beta, nu, iterations, found_by, tolerance, scale)
 
 
 def _row_scale(X):
@@ -165,18 +180,19 @@ def _row_scale(X):
     return np.exp2(np.clip(np.round(rows), -1000.0, 1000.0))
 
 
-def _by_messages(X, y, sqrt_k, tolerance):
+def _by_messages(X, y, sqrt_k, start, slope, tolerance):
     try:
-        run = approximate_message_passing(X, y, sqrt_k, tolerance=tolerance)
+        run = approximate_message_passing(X, y, sqrt_k, start=start, tolerance=tolerance)
     except ConvergenceError as error:
         run = error.partial
-    return _result(X, y, sqrt_k, run.beta, run.nu, len(run.residual), "message passing", tolerance)
+    found = run.beta, run.nu, len(run.residual), "message passing"
+    return _result(X, y, sqrt_k, slope, *found, tolerance)
 
 
-def _newton_from_messages(X, y, sqrt_k):
+def _newton_from_messages(X, y, sqrt_k, slope):
     """Return beta, nu, iterations and method; None if message passing leads nowhere."""
-    messages, last = Messages(X, y, sqrt_k, accuracy=1e-3), np.inf
-    path = _Path(X, y, sqrt_k)
+    messages, last = Messages(X, y, sqrt_k, slope=slope, accuracy=1e-3), np.inf
+    path = _Path(X, y, sqrt_k, slope)
     for n in range(10, 300, 10):
         with np.errstate(all="ignore"):  # it diverges for some X, and is given up below
             for _ in range(10):
@@ -193,18 +209,22 @@ def _newton_from_messages(X, y, sqrt_k):
     return None
 
 
-def _newton(X, y, sqrt_k):
+def _newton(X, y, sqrt_k, slope):
     """Return beta, nu, iterations and method."""
-    if not y.any():
+    if not y.any() and not slope.any():
         return np.zeros(X.shape[1]), np.zeros(len(y)), 0, "zero labels"
     rows, labels, multiplier = _independent_rows(X, y)
     if len(rows) == X.shape[1]:
         beta = np.linalg.solve(rows, labels)
-        nu = np.linalg.solve(rows.T, penalty_gradient(beta, sqrt_k))
+        nu = np.linalg.solve(rows.T, penalty_gradient(beta, sqrt_k) - slope)
         return beta, multiplier(nu), 0, "linear system"
-    path = _Path(rows, labels, sqrt_k)
-    path.follow()
-    return path.polished(), multiplier(path.nu), path.steps, "Newton"
+    path = _Path(rows, labels, sqrt_k, slope)
+    try:
+        path.follow()
+        beta = path.polished()
+    except scipy.linalg.LinAlgError:  # sizes too far apart to factorise: judged as it stands
+        beta = path.beta(sqrt_k)
+    return beta, multiplier(path.nu), path.steps, "Newton"
 
 
 def _independent_rows(X, y):
@@ -221,7 +241,8 @@ def _independent_rows(X, y):
     size = np.abs(np.diag(r))
     rank = int(np.sum(size > max(X.shape) * np.finfo(float).eps * size[0]))
     triangle, chosen = r[:rank, :rank], order[:rank]
-    labels = scipy.linalg.solve_triangular(triangle, y[chosen], trans="T")
+    # scipy 1.13 cannot solve the empty system that an X of zeros leaves
+    labels = scipy.linalg.solve_triangular(triangle, y[chosen], trans="T") if rank else np.empty(0)
     misfit = np.linalg.norm(y[order] - r[:rank].T @ labels) / np.linalg.norm(y)
     if misfit > 1e-9:
         raise ValueError(
@@ -240,14 +261,14 @@ def _independent_rows(X, y):
 class _Path:
     """Newton's method on the dual function, also along decreasing sqrt(k); rows of full rank.
 
-    u = rows^T nu is carried along, not recomputed: where sqrt(k) is large, beta needs it to more
-    digits than nu can give.
+    u = rows^T nu + slope is carried along, not recomputed: where sqrt(k) is large, beta needs it to
+    more digits than nu can give.
     """
 
-    def __init__(self, rows, labels, sqrt_k):
-        self.rows, self.labels, self.sqrt_k = rows, labels, sqrt_k
-        self.size = np.linalg.norm(labels)
-        self.nu, self.u = np.zeros(len(labels)), np.zeros(len(sqrt_k))
+    def __init__(self, rows, labels, sqrt_k, slope):
+        self.rows, self.labels, self.sqrt_k, self.slope = rows, labels, sqrt_k, slope
+        self.nu, self.u = np.zeros(len(labels)), slope
+        self.size = max(np.linalg.norm(labels), np.linalg.norm(rows @ self.beta(sqrt_k)))
         self.systems = _Systems(rows)
 
     @property
@@ -279,13 +300,15 @@ class _Path:
 
     def start_at(self, nu):
         """Move to nu; return the relative residual there."""
-        self.nu, self.u = nu, self.rows.T @ nu
+        self.nu, self.u = nu, self.rows.T @ nu + self.slope
         if np.abs(self.u).max() > 150.0:
             return np.inf
         return np.linalg.norm((self.rows @ self.beta(self.sqrt_k) - self.labels) / self.size)
 
     def follow(self):
         """Go from a large sqrt(k), where beta is linear in nu, to the wanted one."""
+        if self.slope.any():  # that is near beta_0 at the wanted one only: from there
+            return self._follow_labels()
         level = self._highest_level()
         scale = np.maximum(self.sqrt_k, level)
         while np.any(scale > self.sqrt_k):
@@ -294,6 +317,23 @@ class _Path:
             target = np.maximum(self.sqrt_k, level)
             self._predict(scale, target)
             scale = target
+        self._finish(scale)
+
+    def _follow_labels(self):
+        """Go from the labels that the start fits to the wanted ones."""
+        wanted, fitted, share, step = self.labels, self.rows @ self.beta(self.sqrt_k), 0.0, 1.0
+        while share < 1.0:
+            before, goal = (self.nu, self.u), min(share + step, 1.0)
+            self.labels = fitted + goal * (wanted - fitted)
+            if self.correct(self.sqrt_k, _LOOSE * step) <= _LOOSE * step or step < 1e-3:
+                share, step = goal, 2.0 * step
+            else:
+                (self.nu, self.u), step = before, step / 4.0
+        self.labels = wanted
+        self._finish(self.sqrt_k)
+
+    def _finish(self, scale):
+        """Correct to rounding, by row where sizes differ."""
         self.correct(scale, 0.0)
         size = np.abs(self.rows) @ np.abs(self.beta(scale)) + np.abs(self.labels)
         if np.any(np.abs(self.labels - self.rows @ self.beta(scale)) > 1e-12 * size):
@@ -304,7 +344,7 @@ class _Path:
     def _highest_level(self):
         """Return a sqrt(k) at which beta is linear in nu, in units in which columns count alike."""
         norms = np.linalg.norm(self.rows, axis=0)
-        unit = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 1e-12 * norms.max())
+        unit = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0.0)
         _, u = self.systems.solve(unit, self.labels, 0.1)
         return np.abs(u).max() * unit
 
@@ -428,15 +468,16 @@ class _Systems:
         return None
 
 
-def _result(X, y, sqrt_k, beta, nu, iterations, method, tolerance, scale=1.0):
+def _result(X, y, sqrt_k, slope, beta, nu, iterations, method, tolerance, scale=1.0):
     """Return the `ImplicitBias`, or raise if a residual is too large; rows are scaled."""
-    u, slope = X.T @ nu, penalty_gradient(beta, sqrt_k)
+    u = X.T @ nu + slope
     missing, own = y - X @ beta, np.abs(X) @ np.abs(beta) + np.abs(y)
     labels = y / scale
     residual = float(np.linalg.norm(missing / scale) / (np.linalg.norm(labels) or 1.0))
     row_residual = float(np.max(np.abs(missing) / np.where(own > 0.0, own, 1.0)))
-    terms = np.abs(X).T @ np.abs(nu)
-    optimality = float(np.max(np.abs(u - slope) / np.where(terms > 0.0, terms, 1.0)))
+    terms = np.abs(X).T @ np.abs(nu) + np.abs(slope)
+    off = np.abs(u - penalty_gradient(beta, sqrt_k))
+    optimality = float(np.max(off / np.where(terms > 0.0, terms, 1.0)))
     gap = float(abs(nu @ missing) / (penalty(beta, sqrt_k).sum() or 1.0))
     converged = max(residual, row_residual) <= tolerance and optimality <= _OPTIMAL
     status = (

@@ -31,7 +31,7 @@ from ..errors import ConvergenceError
 from ..model.penalty import dual_denoiser
 from ..theory.state_evolution import check_sample_size, solve_theta
 from ..values import Value
-from .problem import checked_data, checked_scale
+from .problem import checked_data, checked_scale, checked_start
 
 __all__ = ["MessagePassing", "approximate_message_passing"]
 
@@ -47,7 +47,7 @@ class MessagePassing(Value):
     beta : array, shape (n_dims,)
         The last estimate.
     nu : array, shape (n_samples,)
-        z / (theta alpha): at convergence q_k'(beta) = X^T nu.
+        z / (theta alpha): at convergence q_k'(beta) - q_k'(start) = X^T nu.
     s2 : array, shape (n_iterations,)
         ||z||^2 / (n_samples alpha), the estimated variance of the noise in h.
     theta : array, shape (n_iterations,)
@@ -75,6 +75,7 @@ def approximate_message_passing(
     sqrt_k: ArrayLike,
     *,
     ridge: float = 0.0,
+    start: ArrayLike | None = None,
     teacher: ArrayLike | None = None,
     tolerance: float = 1e-10,
     max_iterations: int = 2000,
@@ -96,6 +97,9 @@ def approximate_message_passing(
     ridge : float
         gamma_ext; at least 0. The minimum is of ||y - X beta||^2 / (2 ridge) + Q_k(beta). With 0
         the labels are interpolated, and n_samples has to be less than n_dims.
+    start : array, shape (n_dims,), optional
+        Coefficients beta_0 from which the Bregman divergence of Q_k is minimised, as in
+        `implicit_bias`.
     teacher : array, shape (n_dims,), optional
         Coefficients to compare each estimate with.
     tolerance : float
@@ -139,7 +143,8 @@ def approximate_message_passing(
     if teacher is not None and np.shape(teacher) != X.shape[1:]:
         raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
     check_sample_size(X.shape[0] / X.shape[1], ridge)
-    messages = Messages(X, y, sqrt_k, ridge)
+    slope = checked_start(start, sqrt_k)
+    messages = Messages(X, y, sqrt_k, ridge, slope)
     rows = []
     for _ in range(max_iterations):
         messages.step()
@@ -151,16 +156,22 @@ def approximate_message_passing(
 
 
 class Messages:
-    """The state of the iteration; `step` advances it, with theta to relative `accuracy`."""
+    """The state of the iteration; `step` advances it, with theta to relative `accuracy`.
 
-    def __init__(self, X, y, sqrt_k, ridge=0.0, accuracy=1e-13):
+    With a start, of which `slope` is q_k'(beta_0), the denoiser is that of h + theta slope: in its
+    dual coordinate h = half sinh(u) + theta (u / 2 - slope).
+    """
+
+    def __init__(self, X, y, sqrt_k, ridge=0.0, slope=0.0, accuracy=1e-13):
         self.X, self.y, self.half, self.accuracy = X, y, sqrt_k / 2.0, accuracy
+        self.start = slope
         self.alpha = X.shape[0] / X.shape[1]
         # squared norm of a column, by which X^T is divided; ridge in units in which it is alpha
         self.norm2 = np.vdot(X, X) / X.shape[1] or 1.0
         self.ridge = ridge * self.alpha / self.norm2
         self.size = np.linalg.norm(y) or 1.0
-        self.beta, self.z = np.zeros(X.shape[1]), y
+        self.beta = np.broadcast_to(self.half * np.sinh(2.0 * slope), X.shape[1])
+        self.z = y - X @ self.beta
         self.residual, self.s2 = np.inf, self._noise()
         scale = np.hypot(np.mean(sqrt_k), np.sqrt(self.s2))
         self.theta = scale * max(1.0 / self.alpha - 1.0, 0.0) + self.ridge / self.alpha
@@ -176,31 +187,33 @@ class Messages:
     def step(self):
         """Update theta, beta and z."""
         h = self.beta + self.X.T @ self.z / self.norm2
-        size = np.abs(h)
         self.s2 = self._noise()
         self.theta = solve_theta(
-            lambda theta: self._slope(size, theta),
+            lambda theta: self._slope(h, theta),
             self.alpha,
             self.ridge,
             self.theta,
             self.accuracy,
         )
-        u = dual_denoiser(size, self.half, self.theta / 2.0)
-        self.beta = np.copysign(self.half * np.sinh(u), h)
+        self.beta = self.half * np.sinh(self._dual(h, self.theta))
         change = self.y - self.X @ self.beta - (self.ridge / (self.theta * self.alpha)) * self.z
         self.z = self.z + change
         self.residual = np.linalg.norm(change) / self.size
 
-    def _slope(self, size, theta):
-        """Return the mean slope, 1 minus it, and its derivative by theta, at h = +-size."""
+    def _dual(self, h, theta):
+        z = h + theta * self.start
+        return np.copysign(dual_denoiser(np.abs(z), self.half, theta / 2.0), z)
+
+    def _slope(self, h, theta):
+        """Return the mean slope at h, 1 minus it, and its derivative by theta."""
         b = theta / 2.0
-        u = dual_denoiser(size, self.half, b)
+        u = self._dual(h, theta)
         sinh, cosh = self.half * np.sinh(u), self.half * np.cosh(u)
         rise = cosh + b
         return (
             np.mean(cosh / rise),
             np.mean(b / rise),
-            -0.5 * np.mean((b / rise * sinh / rise * u + cosh / rise) / rise),
+            -0.5 * np.mean((b / rise * sinh / rise * (u - 2.0 * self.start) + cosh / rise) / rise),
         )
 
 

@@ -7,8 +7,9 @@ import scipy
 from numpy.typing import ArrayLike
 
 from .. import errors
+from ..model.penalty import penalty_gradient
 
-__all__ = ["checked_data", "checked_scale", "well_conditioned"]
+__all__ = ["checked_data", "checked_scale", "checked_start", "well_conditioned"]
 
 
 def checked_data(X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -31,6 +32,16 @@ def checked_scale(sqrt_k: ArrayLike, n_dims: int) -> np.ndarray:
             f"sqrt_k must be a number or of shape ({n_dims},), got shape {np.shape(sqrt_k)}"
         )
     return np.broadcast_to(sqrt_k, (n_dims,))
+
+
+def checked_start(start: ArrayLike | None, sqrt_k: np.ndarray) -> np.ndarray:
+    """Return q_k'(start) of shape (n_dims,), zeros for none, or raise a ValueError."""
+    if start is None:
+        return np.zeros(sqrt_k.shape)
+    start = errors.real("start", start)
+    if np.shape(start) != sqrt_k.shape:
+        raise ValueError(f"start must have shape {sqrt_k.shape}, got {np.shape(start)}")
+    return np.asarray(penalty_gradient(start, sqrt_k))
 
 
 def well_conditioned(rows: np.ndarray) -> bool:

@@ -1,5 +1,6 @@
 """The command line of the vision experiment; torch is imported when a command runs."""
 
+import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,6 +21,15 @@ examples:
       one row a pair and setting, headed by what made them
 """
 _MULTIPLIERS = ("kappa", "c", "gamma", "d")
+_FIELDS = {
+    "samples": "samples",
+    "n_splits": "splits",
+    "n_held_out": "held-out",
+    "n_pairs": "pairs",
+    "initialisation": "initialisation",
+    "seed": "seed",
+}
+"""Options of `vision` by the fields of `Plan` that they change."""
 
 
 def add_vision(commands, formatter):
@@ -97,10 +107,8 @@ def _plan(options):
     if options.preset not in PRESETS:
         raise ValueError(f"preset must be one of {list(PRESETS)}, got {options.preset!r}")
     plan = PRESETS[options.preset]
-    fields = {"samples": "samples", "splits": "n_splits", "held_out": "n_held_out"}
-    fields |= {"pairs": "n_pairs"}
-    fields |= {name: name for name in ("initialisation", "seed", "all_outputs", "norm")}
-    given = {field: getattr(options, name) for name, field in fields.items()}
+    names = _FIELDS | {"all_outputs": "all_outputs", "norm": "norm"}
+    given = {field: getattr(options, name.replace("-", "_")) for field, name in names.items()}
     changes = {name: value for name, value in given.items() if value is not None}
     if "samples" in changes:
         changes["samples"] = tuple(changes["samples"])
@@ -166,7 +174,38 @@ def _table(options):
     from . import results
 
     facts = results.made(*options.folders)
-    command = "python -m ptft vision FOLDER; python -m ptft vision-table FOLDER"
+    words = _words(json.loads(facts["plan"]), facts["data"].split(",")[0])
+    command = f"python -m ptft vision {' '.join(words)}; python -m ptft vision-table FOLDER"
     facts = {"command": command + " --stages" * options.stages} | facts
     rows = results.joined([results.table(folder, options.stages) for folder in options.folders])
     provenance.write_table(rows, options.output, facts, "%.6g")
+
+
+def _words(plan, data):
+    """Return the arguments of `vision` that make a plan, as folders hold it.
+
+    A plan that was made in Python, not from a preset, has none; it is told in full anyway.
+    """
+    from dataclasses import asdict
+
+    from .plan import PRESETS
+
+    presets = {name: json.loads(json.dumps(asdict(p))) for name, p in PRESETS.items()}
+    same = (name for name, p in presets.items() if p["per_class"] == plan["per_class"])
+    if (base := next(same, None)) is None:
+        return ["FOLDER"]
+    preset, words = presets[base], ["FOLDER", "--preset", base]
+    if data != "glyphs":
+        words += ["--cifar100", "DATA"] if data == "CIFAR-100" else ["--images", "IMAGES"]
+    if plan["settings"] != preset["settings"]:
+        for name in _MULTIPLIERS:
+            factors = sorted({s[name] for s in plan["settings"]} - {1.0})
+            words += [f"--{name}", *(f"{factor:g}" for factor in factors)]
+    for field, name in _FIELDS.items():
+        if plan[field] != preset[field]:
+            many = isinstance(plan[field], list)
+            words += [f"--{name}", *map(str, plan[field] if many else [plan[field]])]
+    for name in ("pretraining", "fine_tuning"):
+        changes = [f"{k}={v + 0}" for k, v in plan[name].items() if v != preset[name][k]]
+        words += [f"--{name}".replace("_", "-"), *changes] if changes else []
+    return words + ["--all-outputs"] * plan["all_outputs"] + ["--no-norm"] * (not plan["norm"])

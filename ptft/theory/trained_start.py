@@ -1,0 +1,285 @@
+"""Fine-tuning that starts from a trained network: neither re-balanced, nor its readout reset.
+
+Such weights compute coefficients beta_0, and fine-tuning ends at the interpolator with the least
+Bregman divergence of Q_k from them, q_k'(beta) - q_k'(beta_0) = X^T nu (`implicit_bias`, `start`).
+After pretraining sqrt(k) = 2 c, whatever lambda was. In the replica equations (19) and (20) the
+denoiser's argument shifts by theta q_k'(beta_0). With a = sqrt(k) / 2, b = theta / 2 and
+w = 2 q_k'(beta_0), its dual coordinate u makes that explicit:
+
+    x_hat = a sinh(u),    z = a sinh(u) + b (u - w).
+
+Beyond the paper; `ptft.theory.channel` is the case beta_0 = 0, and faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize
+
+from .. import errors
+from ..errors import ConvergenceError
+from ..model.network import Initialization
+from ..model.penalty import dual_denoiser, penalty_gradient
+from ..model.tasks import Task
+from ..values import Value
+from .state_evolution import check_sample_size
+
+__all__ = ["ContinualCurve", "StartedGroup", "continual_curve", "continual_fixed_point"]
+
+TOLERANCE = 1e-10
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
+_V = np.linspace(-9.5, 9.5, 39)  # in standard deviations: panels that resolve the Gaussian
+
+
+class StartedGroup(NamedTuple):
+    """Coordinates that share a penalty, a start and a Gaussian teacher.
+
+    `probability` of a coordinate to belong to the group; `sqrt_k` of its penalty; `start`, the
+    coefficient before fine-tuning; `mean` and `variance` of the coefficients to be learned.
+    """
+
+    probability: float
+    sqrt_k: float
+    start: float
+    mean: float
+    variance: float
+
+
+@dataclass(frozen=True, eq=False)
+class ContinualCurve(Value):
+    """What is learned and what is forgotten; numbers, or arrays of shape (n_alpha,) as alpha is.
+
+    Parameters
+    ----------
+    alpha : float or array
+        Samples per dimension.
+    error : float or array
+        E[(beta - target)^2], the generalization error on the new task.
+    forgetting : float or array
+        E[(beta - beta_0)^2], the error on the task that beta_0 solves.
+    s2, theta : float or array
+        Effective noise and regularisation at the fixed point.
+    residual : float or array
+        Largest relative residual of equations (19) and (20).
+    status : str
+        One sentence.
+    """
+
+    alpha: float | np.ndarray
+    error: float | np.ndarray
+    forgetting: float | np.ndarray
+    s2: float | np.ndarray
+    theta: float | np.ndarray
+    residual: float | np.ndarray
+    status: str
+
+
+def continual_curve(
+    task: Task, init: Initialization, alpha: ArrayLike, noise: float = 0.0, ridge: float = 0.0
+) -> ContinualCurve:
+    """Return errors on both tasks where fine-tuning goes on from the pretrained weights.
+
+    Parameters
+    ----------
+    task : Task
+        Pretraining, learned perfectly, and fine-tuning.
+    init : Initialization
+        Of pretraining; c alone matters, larger than 0.
+    alpha, noise, ridge
+        As in `learning_curve`; without noise or without ridge alpha is less than 1.
+
+    Returns
+    -------
+    ContinualCurve
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range.
+    ConvergenceError
+        If a residual stays above 1e-10; its `partial` is the `ContinualCurve` so far.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, Task
+    >>> from ptft.theory.trained_start import continual_curve
+    >>> task = Task(rho_pt=0.1, rho_ft=0.1, overlap=0.5)
+    >>> curve = continual_curve(task, Initialization(1e-2, 0.0), alpha=0.5)
+    >>> bool(curve.error < 0.05 < curve.forgetting)
+    True
+    """
+    errors.instance("task", task, Task)
+    errors.instance("init", init, Initialization)
+    scale = 2.0 * errors.number("c_pt", init.c_pt, 1e-50, 1e50)
+    groups = []
+    for group in task.groups():
+        prior = group.prior
+        for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
+            # a coefficient's sign is that of pretraining's, or the other, equally often
+            for sign in (1.0, -1.0) if mean else (1.0,):
+                share = group.probability * weight / (2.0 if mean else 1.0)
+                row = (share, scale, group.beta_pt, sign * mean, variance)
+                groups.append(StartedGroup(*map(float, row)))
+    return continual_fixed_point(groups, alpha, noise, ridge)
+
+
+def continual_fixed_point(
+    groups: Sequence[StartedGroup], alpha: ArrayLike, noise: float = 0.0, ridge: float = 0.0
+) -> ContinualCurve:
+    """Solve equations (19) and (20) for groups with a start.
+
+    Parameters
+    ----------
+    groups : list of StartedGroup
+        Probabilities sum to 1.
+    alpha, noise, ridge
+        As in `continual_curve`, whose results and errors these are.
+
+    Returns
+    -------
+    ContinualCurve
+    """
+    groups = _checked(groups)
+    points = errors.vector("alpha", alpha, 0.0, open_low=True)
+    noise, ridge = errors.number("noise", noise, 0.0), errors.number("ridge", ridge, 0.0)
+    check_sample_size(points.max(), ridge)
+    if noise == 0.0 and points.max() >= 1.0:
+        raise ValueError(
+            "alpha must be less than 1 without noise (nothing is left to choose), got "
+            f"{points.max()!r}"
+        )
+    if noise == 0.0 and not _distance(groups):
+        raise ValueError("groups must have something to learn, or noise must be positive")
+    rows = [_solve(groups, point, noise, ridge) for point in points]
+    values = dict(
+        zip(("error", "forgetting", "s2", "theta", "residual"), np.transpose(rows), strict=True)
+    )
+    failed = values["residual"] > TOLERANCE
+    status = f"{np.sum(~failed)} of {points.size} points converged"
+    if np.ndim(alpha) == 0:
+        points, values = points[0], {name: float(column[0]) for name, column in values.items()}
+    curve = ContinualCurve(points, **values, status=status)
+    if failed.any():
+        raise ConvergenceError(f"{status}, to a relative residual of {TOLERANCE:g}", curve)
+    return curve
+
+
+def _checked(groups):
+    try:
+        groups = [StartedGroup(*group) for group in groups]
+    except TypeError as error:
+        raise ValueError(f"groups must be a list of StartedGroup, got {groups!r}") from error
+    if not groups:
+        raise ValueError("groups must hold at least one StartedGroup, got none")
+    for group in groups:
+        errors.number("sqrt_k", group.sqrt_k, 1e-50, 1e50)
+        errors.number("variance", group.variance, 0.0, 1e100)
+        for name in ("start", "mean"):
+            errors.number(name, getattr(group, name), -1e50, 1e50)
+    each = [errors.number("probability", group.probability, 0.0, 1.0) for group in groups]
+    shares = errors.shares("the groups' probabilities", each)
+    pairs = zip(groups, shares.tolist(), strict=True)
+    return [group._replace(probability=share) for group, share in pairs if share > 0.0]
+
+
+def _distance(groups):
+    """Return E[(beta_0 - target)^2]."""
+    return sum(g.probability * ((g.mean - g.start) ** 2 + g.variance) for g in groups)
+
+
+class _Averages(NamedTuple):
+    """E[(x_hat - x)^2], E[(x_hat - beta_0)^2] and E[d x_hat / d z]."""
+
+    error: float
+    forgetting: float
+    slope: float
+
+
+def _averages(groups, s2, theta):
+    """Return the `_Averages` at one (s^2, theta)."""
+    return _Averages(*sum(g.probability * _average(g, s2, theta) for g in groups))
+
+
+def _average(group, s2, theta):
+    a, b = group.sqrt_k / 2.0, theta / 2.0
+    shift = 2.0 * penalty_gradient(group.start, group.sqrt_k)
+    tau2 = group.variance + s2
+    u, measure = _nodes(group.mean, np.sqrt(tau2), a, b, shift)
+    sinh, cosh = a * np.sinh(u), a * np.cosh(u)
+    jacobian, step = cosh + b, sinh + b * (u - shift) - group.mean
+    measure = measure * jacobian * np.exp(-0.5 * step**2 / tau2) / np.sqrt(2.0 * np.pi * tau2)
+    miss = sinh - group.mean - group.variance / tau2 * step  # x_hat - E[x | z]
+    return np.array(
+        [
+            measure @ miss**2 + group.variance * s2 / tau2,
+            measure @ (sinh - group.start) ** 2,
+            measure @ (cosh / jacobian),
+        ]
+    )
+
+
+def _nodes(mean, tau, a, b, shift):
+    """Return nodes in u and their weights: panels no wider than 1, nor than half a tau of z."""
+    z = mean + tau * _V + b * shift
+    edges = np.copysign(dual_denoiser(np.abs(z), a, b), z)
+    edges = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
+    half = np.diff(edges) / 2.0
+    middle = (edges[1:] + edges[:-1]) / 2.0
+    return (middle[:, None] + half[:, None] * _NODES).ravel(), (half[:, None] * _WEIGHTS).ravel()
+
+
+def _solve(groups, alpha, noise, ridge):
+    """Return error, forgetting, s^2, theta and residual at one alpha.
+
+    With a start the mean slope need not fall with theta, and (20) may have several roots at one
+    s^2. The theory's solution is a saddle point: the largest value, over r = s / theta, of the
+    least value over s of a function that is concave in r and convex in s. At given r, (19) says
+    where the least value is, and has one root; along these, (20) says where it is largest.
+    """
+    first = np.log((noise + _distance(groups)) / alpha)
+    last = first
+
+    def noise_at(log_ratio):
+        """Return log s^2 that solves (19) at r; not finite where r is too large for a root."""
+        nonlocal last
+
+        def excess(log_s2):
+            m = _averages(groups, np.exp(log_s2), np.exp(log_s2 / 2.0 - log_ratio))
+            return np.log((noise + m.error) / alpha) - log_s2
+
+        found = _root(excess, last, first + 100.0)
+        last = found if np.isfinite(found) else first
+        return found
+
+    def slope(log_ratio):
+        log_s2 = noise_at(log_ratio)
+        if not np.isfinite(log_s2):
+            return -1.0
+        theta = np.exp(log_s2 / 2.0 - log_ratio)
+        return np.log(alpha / (_averages(groups, np.exp(log_s2), theta).slope + ridge / theta))
+
+    start = first / 2.0 - np.log(max(group.sqrt_k for group in groups) + np.exp(first / 2.0))
+    log_ratio = _root(slope, start, start + 300.0)
+    log_s2 = noise_at(log_ratio)
+    s2, theta = np.exp(log_s2), np.exp(log_s2 / 2.0 - log_ratio)
+    m = _averages(groups, s2, theta)
+    quotients = (noise + m.error) / (alpha * s2), (m.slope + ridge / theta) / alpha
+    return m.error, m.forgetting, s2, theta, max(abs(q - 1.0) for q in quotients)
+
+
+def _root(falling, x, highest):
+    """Return where a function falls through 0, searched from x on; +-inf if far above or below."""
+    value, step = falling(x), 0.25
+    while -600.0 < x < highest:
+        other = x + np.copysign(step, value)
+        result = falling(other)
+        if value * result <= 0.0:
+            low, high = sorted((x, other))
+            return optimize.toms748(falling, low, high, xtol=1e-14, rtol=1e-14)
+        x, value, step = other, result, min(2.0 * step, 4.0)
+    return np.copysign(np.inf, x - highest)
