@@ -134,6 +134,17 @@ RESULTS = {
     "MonteCarloCurve": lambda: theory.monte_carlo_curve(
         TASK, INIT, [0.2], settings=theory.MonteCarloSettings(n_samples=100, max_iterations=2)
     ),
+    "PretrainingValue": lambda: theory.pretraining_value(TASK),
+    "BayesCurve": lambda: theory.bayes_curve(TASK, [0.2, 0.4]),
+    "BayesCurve at one alpha": lambda: theory.bayes_curve(TASK, 0.2, 0.1),
+    "BayesThresholds": lambda: theory.bayes_thresholds(TASK),
+    "Features": lambda: theory.features_used(
+        TASK, INIT, ptft.learning_curve(TASK, INIT, [0.2, 0.4]), 0.5
+    ),
+    "Features at one alpha": lambda: theory.features_used(
+        TASK, INIT, ptft.learning_curve(TASK, INIT, 0.2), 0.5
+    ),
+    "family": lambda: model.family(0.1, 0.5),
     "Flow": lambda: ptft.pretrain(X, Y, INIT),
     "Flow of the weights": lambda: ptft.pretrain(X, Y, INIT, coordinates="weights"),
     "ImplicitBias": lambda: ptft.implicit_bias(X, Y, 1e-3),
@@ -179,6 +190,11 @@ BROADCASTING = {
     "l_order": lambda z: ptft.l_order(z, 1.0, INIT),
     "pretraining_dependence": lambda z: ptft.pretraining_dependence(z, 1.0, INIT),
     "minimum_norm": lambda alpha: theory.minimum_norm(1.0, alpha),
+    "mmse": lambda s2: theory.mmse(0.1, 1.0, s2),
+    "information": lambda s2: theory.information(0.1, 1.0, s2),
+    "family": lambda z: model.family(z, 2.0 * np.asarray(z)).c_pt,
+    "family_range": lambda z: model.family_range(z, 1.0)[0],
+    "two_numbers": lambda c: model.two_numbers(ptft.Initialization(c, 0.0))[0],
     "aligned_mode": lambda t: balanced.aligned_mode(t, 1.0, 0.1, 0.0),
     "mode_time": lambda fraction: balanced.mode_time(fraction, 1.0, 0.1, 0.0),
     "beta": lambda z: ptft.pretrained_weights(z, INIT).beta,
