@@ -27,8 +27,10 @@ from .model import (
     sqrt_k_single_task,
 )
 from .theory import (
+    BestInitialization,
     Group,
     LearningCurve,
+    best_initialization,
     fixed_point,
     learning_curve,
     learning_curves,
@@ -46,6 +48,7 @@ from .training import (
 __version__ = "0.1.0"
 __all__ = [
     "REGIMES",
+    "BestInitialization",
     "ConvergenceError",
     "Group",
     "Initialization",
@@ -55,6 +58,7 @@ __all__ = [
     "Task",
     "Weights",
     "approximate_message_passing",
+    "best_initialization",
     "conserved_quantities",
     "denoise",
     "denoiser_slope",
