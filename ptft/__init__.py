@@ -38,11 +38,14 @@ from .theory import (
     state_evolution,
 )
 from .training import (
+    Tuned,
     approximate_message_passing,
     fine_tune,
     gradient_descent,
     implicit_bias,
+    leave_one_out,
     pretrain,
+    tune,
 )
 
 __version__ = "0.1.0"
@@ -56,6 +59,7 @@ __all__ = [
     "Prior",
     "Regime",
     "Task",
+    "Tuned",
     "Weights",
     "approximate_message_passing",
     "best_initialization",
@@ -71,6 +75,7 @@ __all__ = [
     "l_order",
     "learning_curve",
     "learning_curves",
+    "leave_one_out",
     "noisy_labels",
     "penalised_groups",
     "penalty",
@@ -85,4 +90,5 @@ __all__ = [
     "sqrt_k",
     "sqrt_k_single_task",
     "state_evolution",
+    "tune",
 ]
