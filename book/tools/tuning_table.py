@@ -31,30 +31,31 @@ RIDGES = np.geomspace(1e-4, 1e4, 41)
 N_FINE_TUNING, N_SPLITS = 40, 40
 
 
-def lasso(X, y):
-    """Return the coefficients of a cross-validated lasso, and its error."""
+def lasso(X, y, intercept=False):
+    """Return the coefficients of a cross-validated lasso, its constant and its error."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fit = LassoCV(fit_intercept=False, cv=5, max_iter=5000).fit(X, y)
-    return fit.coef_, fit.mse_path_.mean(axis=-1).min()
+        fit = LassoCV(fit_intercept=intercept, cv=5, max_iter=5000).fit(X, y)
+    return fit.coef_, float(fit.intercept_), fit.mse_path_.mean(axis=-1).min()
 
 
-def adaptive_lasso(X, y, beta_pt):
+def adaptive_lasso(X, y, beta_pt, intercept):
     """Return the coefficients of a lasso with weights 1 / (|beta_pt| + offset)."""
     size, fits = np.sqrt(np.mean(beta_pt[beta_pt != 0.0] ** 2)), []
     for offset in OFFSETS:
         factor = np.abs(beta_pt) / size + offset
-        beta, error = lasso(X * factor, y)
-        fits.append((error, factor * beta))
-    return min(fits, key=lambda fit: fit[0])[1]
+        beta, constant, error = lasso(X * factor, y, intercept)
+        fits.append((error, factor * beta, constant))
+    return min(fits, key=lambda fit: fit[0])[1:]
 
 
-def peers(X, y, beta_pt):
-    """Return the coefficients of all peers."""
+def peers(X, y, beta_pt, intercept=False):
+    """Return coefficients and constant of all peers."""
+    ridge = RidgeCV(RIDGES, fit_intercept=intercept).fit(X, y)
     return {
-        "lasso": lasso(X, y)[0],
-        "ridge": RidgeCV(RIDGES, fit_intercept=False).fit(X, y).coef_,
-        "adaptive lasso": adaptive_lasso(X, y, beta_pt),
+        "lasso": lasso(X, y, intercept)[:2],
+        "ridge": (ridge.coef_, float(ridge.intercept_)),
+        "adaptive lasso": adaptive_lasso(X, y, beta_pt, intercept),
     }
 
 
@@ -79,7 +80,8 @@ def _simulated(rng, alpha, overlap, noise):
     tuned = ptft.tune(X, y, beta_pt, ridge=ridges)
     used = time.process_time() - used
     best = ptft.best_initialization(task, alpha, noise).init
-    found = {"tuned": tuned.beta} | peers(X, y, beta_pt)
+    found = {name: beta for name, (beta, _) in peers(X, y, beta_pt).items()}
+    found["tuned"] = tuned.beta
     found["default"] = _fine_tuned(X, y, beta_pt, ptft.Initialization(1e-3, 0.0, 0.0))
     found["theory"] = _fine_tuned(X, y, beta_pt, best)
     errors = {name: np.mean((beta - teacher) ** 2) for name, beta in found.items()}
@@ -123,18 +125,16 @@ def _split(X, y, own, split):
     rng = np.random.default_rng([SEED, split])
     own, other = rng.permutation(np.flatnonzero(own)), np.flatnonzero(~own)
     train, test = own[:N_FINE_TUNING], own[N_FINE_TUNING:]
-    beta_pt = lasso(X[other] - X[other].mean(axis=0), y[other] - y[other].mean())[0]
-    centre, mean = X[train].mean(axis=0), y[train].mean()
-    inner = X[train] - centre, y[train] - mean
-    ridges = 10.0 ** np.arange(-1.0, 4.0)
-    tuned = ptft.tune(*inner, beta_pt, ridge=ridges)
-    found = {"tuned": tuned.beta} | peers(*inner, beta_pt)
-    found |= {"pretrained": beta_pt, "mean": np.zeros(X.shape[1])}
-    errors = {
-        name: np.mean((y[test] - mean - (X[test] - centre) @ beta) ** 2)
-        for name, beta in found.items()
-    }
-    return {"predicted": tuned.predicted_error, "ridge": tuned.ridge} | errors
+    beta_pt = lasso(X[other], y[other], intercept=True)[0]
+    tuned = ptft.tune(
+        X[train], y[train], beta_pt, ridge=10.0 ** np.arange(-1.0, 4.0), intercept=True
+    )
+    found = peers(X[train], y[train], beta_pt, intercept=True)
+    found["tuned"] = tuned.beta, tuned.intercept
+    for name, beta in (("pretrained", beta_pt), ("mean", np.zeros(X.shape[1]))):
+        found[name] = beta, np.mean(y[train] - X[train] @ beta)
+    errors = {n: np.mean((y[test] - c - X[test] @ beta) ** 2) for n, (beta, c) in found.items()}
+    return {"predicted": tuned.predicted_error, "chosen ridge": tuned.ridge} | errors
 
 
 def main():

@@ -9,9 +9,9 @@ H = diag(q_k''(beta)) and G = X H^-1 X^T,
 
 so r_i = nu_i / (G^-1)_ii. With a ridge, min ||y - X beta||^2 / (2 ridge) + Q_k(beta), it is
 r_i = nu_i / ((G + ridge)^-1)_ii in the same way, where nu = (y - X beta) / ridge. For a quadratic
-penalty this is exact. Near l1 the curvature changes within the step, and r_i comes out too large where
-samples are few; secants of beta as a function of X^T nu, over the step that they lead to, can take
-the place of H^-1, and a handful of such corrections end at the solution without sample i. The
+penalty this is exact. Near l1 the curvature changes within the step, and r_i comes out too large
+where samples are few; secants of beta as a function of X^T nu, over the step that they lead to, can
+take the place of H^-1, and a handful of such corrections end at the solution without sample i. The
 choice does without: corrected errors order the candidates no better.
 
 The mean of r_i^2 estimates the squared error for a new sample, and hence orders initialisations.
@@ -43,6 +43,7 @@ _HEIGHTS = (0.0, 0.25, 0.5, 0.75, 0.97)  # of log sqrt(k_a) between its bounds
 _BALANCES = (0.0, 0.5, 1.0)  # of lambda within its interval, where more than two numbers count
 _ROUNDS = 3  # of refinement, each with half the distance of the one before
 _LONGEST = 40.0  # change of u that is believed
+_FREE = 1e6  # sqrt(k) of a constant, relative to the labels: as good as not penalised
 _STIFF = 1e12  # sqrt(k) of the residuals' penalty, relative to them: quadratic to rounding
 
 
@@ -54,6 +55,8 @@ class Tuned(Value):
     ----------
     beta : array, shape (n_dims,)
         Fine-tuned coefficients.
+    intercept : float
+        What is to be added to X beta; 0 unless it was asked for.
     init : Initialization
         The choice.
     ridge : float
@@ -75,6 +78,7 @@ class Tuned(Value):
     """
 
     beta: np.ndarray
+    intercept: float
     init: Initialization
     ridge: float
     predicted_error: float
@@ -182,7 +186,14 @@ def _log_sinhc(x):
     return np.where(np.abs(x) < 1e-4, x * x / 6.0, full)
 
 
-def tune(X: ArrayLike, y: ArrayLike, beta_pt: ArrayLike, *, ridge: ArrayLike = 0.0) -> Tuned:
+def tune(
+    X: ArrayLike,
+    y: ArrayLike,
+    beta_pt: ArrayLike,
+    *,
+    ridge: ArrayLike = 0.0,
+    intercept: bool = False,
+) -> Tuned:
     """Choose the initialisation by leave-one-out error, and fine-tune from it.
 
     Neither the noise nor how the tasks are related need be known. Initialisations are looked for
@@ -194,8 +205,8 @@ def tune(X: ArrayLike, y: ArrayLike, beta_pt: ArrayLike, *, ridge: ArrayLike = 0
     Parameters
     ----------
     X : array, shape (n_samples, n_dims)
-        Inputs of fine-tuning; fewer samples than dimensions, or a ridge. Centred, as there is no
-        intercept.
+        Inputs of fine-tuning; fewer samples than dimensions, or a ridge. Not to be centred by their
+        own mean: then each row is minus the sum of the others, and its label no surprise.
     y : array, shape (n_samples,)
         Labels, not all zero.
     beta_pt : array, shape (n_dims,)
@@ -203,6 +214,8 @@ def tune(X: ArrayLike, y: ArrayLike, beta_pt: ArrayLike, *, ridge: ArrayLike = 0
     ridge : float or array, shape (n_ridges,)
         Of ||y - X beta||^2 / (2 ridge) + Q_k(beta); of several values the best is chosen. With 0
         the labels are interpolated, as gradient flow does without end.
+    intercept : bool
+        Whether to fit a constant too, which is not penalised.
 
     Returns
     -------
@@ -238,7 +251,7 @@ def tune(X: ArrayLike, y: ArrayLike, beta_pt: ArrayLike, *, ridge: ArrayLike = 0
         )
     if not y.any() or not X.any():
         raise ValueError("X and y must not be all zero")
-    search = Search(X, y, beta_pt)
+    search = Search(X, y, beta_pt, bool(intercept))
     for one in ridges.tolist():
         search.grid(one)
     for step in range(1, _ROUNDS + 1):
@@ -262,15 +275,21 @@ class Search:
 
     Parameters
     ----------
-    X, y, beta_pt : array
+    X, y, beta_pt, intercept
         As in `tune`.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, beta_pt: np.ndarray) -> None:
-        self.X, self.y, self.beta_pt = X, y, beta_pt
+    def __init__(
+        self, X: np.ndarray, y: np.ndarray, beta_pt: np.ndarray, intercept: bool = False
+    ) -> None:
+        self.X, self.y, self.beta_pt, self.constant = X, y, beta_pt, np.empty(0)
+        if intercept:
+            self.X = np.concatenate([X, np.ones((len(y), 1))], axis=1)
+            self.constant = np.array([_FREE * np.max(np.abs(y))])  # sqrt(k) of its penalty
         used = np.abs(beta_pt[beta_pt != 0.0])
         self.amplitude = float(np.sqrt(np.mean(used**2))) if used.size else 1.0
-        self.size = float(np.linalg.norm(y) / np.linalg.norm(X))  # of a coefficient
+        label = np.std(y) if intercept and len(y) > 1 else np.linalg.norm(y) / np.sqrt(len(y))
+        self.size = float(label * np.sqrt(len(y)) / np.linalg.norm(X))  # of a coefficient
         self.heights = _HEIGHTS if used.size else (0.0,)
         two = not used.size or np.ptp(used) <= 1e-9 * self.amplitude
         self.balances = (1.0,) if two else _BALANCES
@@ -306,7 +325,8 @@ class Search:
         place = (log_scale, height, balance, ridge)
         if place not in self.found:
             init = self._network(log_scale, height, balance)
-            beta, residuals = self._solved(sqrt_k(self.beta_pt, init), ridge)
+            scale = np.concatenate([sqrt_k(self.beta_pt, init), self.constant])
+            beta, residuals = self._solved(scale, ridge)
             error = float(np.mean(residuals**2))
             self.found[place] = _Candidate(place, init, beta, residuals, error)
 
@@ -352,7 +372,8 @@ class Search:
             f"candidates{f', of which {failed} could not be solved' if failed else ''}"
         )
         tuned = Tuned(
-            beta=best.beta,
+            beta=best.beta[: self.beta_pt.size],
+            intercept=float(best.beta[self.beta_pt.size :].sum()),
             init=best.init,
             ridge=best.place[3],
             predicted_error=best.error,
