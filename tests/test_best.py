@@ -5,7 +5,9 @@ import pytest
 
 import ptft
 from ptft import Task, best_initialization
+from ptft.companion import results
 from ptft.model import two_numbers
+from ptft.sweeps import provenance
 from ptft.theory import basis_pursuit, pretraining_value
 from ptft.theory.covering import Covering
 from ptft.theory.surface import Surface
@@ -155,6 +157,15 @@ def test_a_covering_bounds_from_below():
     true = bumps(*np.meshgrid(fine, fine)).min()
     assert 0.999 * covering.least <= covering.bound <= true
     assert covering.least == pytest.approx(true, rel=1e-5)
+
+
+def test_the_table_of_random_tasks_holds_no_excess():
+    table, facts = provenance.read_table(results.path("best_initialization.csv"))
+    assert len(table) == 20
+    assert "100 x 100" in facts["settings"]
+    assert table.excess.max() <= 0.0
+    assert table.certified.max() <= 1e-3
+    assert table.seconds.median() < 0.5
 
 
 @pytest.mark.parametrize(

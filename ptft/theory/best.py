@@ -355,7 +355,10 @@ class _Search:
         return _Optimum(chart.least, self._stand_in(kind, place), kind, ratio, certified)
 
     def _inside(self, logs, kind):
-        return (logs[0], logs[1] + np.log1p(-_SHORT)) if kind == "bound" else tuple(logs)
+        return (logs[0], self._short_of_bound(logs[0])) if kind == "bound" else tuple(logs)
+
+    def _short_of_bound(self, log_inactive):
+        return float(np.logaddexp(log_inactive, self.top + np.log1p(-_SHORT)))
 
     def _stand_in(self, kind, place):
         """Return log sqrt(k) of a network that comes near a limit."""
@@ -363,7 +366,7 @@ class _Search:
             high = max(self.log_scale, self.top) + np.log(1e6)
             return high, high
         low = self.log_scale + np.log(_SMALL)
-        high = float(np.logaddexp(low, self.top) + np.log1p(-_SHORT))
+        high = self._short_of_bound(low)
         if kind == "frozen":
             return low, min(high, self.top - place)
         # The best of a line of networks: at a finite sqrt(k_i) the limit's ratio need not be.
@@ -425,7 +428,7 @@ def _numbers(optimum):
         "weighted basis pursuit": np.zeros(2),
         "frozen": np.array([0.0, active]),
         "minimum norm": np.full(2, np.inf),
-        "bound": np.array([inactive, active / (1.0 - _SHORT)]),
+        "bound": np.array([inactive, inactive + (active - inactive) / (1.0 - _SHORT)]),
     }.get(optimum.kind, np.array([inactive, active]))
 
 
