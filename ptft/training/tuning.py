@@ -37,8 +37,10 @@ from .problem import checked_data, checked_scale
 
 __all__ = ["Tuned", "leave_one_out", "tune"]
 
-_LOG_SCALES = np.log(10.0) * np.arange(-6.0, 2.5, 1.0)  # of sqrt(k_i), to the coefficients' size
-_ENDS = np.log(10.0) * np.array([-8.0, 4.0])  # that the search keeps to
+_LOG_SCALES = np.log(10.0) * np.array(
+    [-12, -9, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2.0]
+)  # of sqrt(k_i), to the coefficients' size
+_ENDS = np.log(10.0) * np.array([-13.0, 4.0])  # that the search keeps to
 _HEIGHTS = (0.0, 0.25, 0.5, 0.75, 0.97)  # of log sqrt(k_a) between its bounds
 _BALANCES = (0.0, 0.5, 1.0)  # of lambda within its interval, where more than two numbers count
 _ROUNDS = 3  # of refinement, each with half the distance of the one before
@@ -251,12 +253,7 @@ def tune(
         )
     if not y.any() or not X.any():
         raise ValueError("X and y must not be all zero")
-    search = Search(X, y, beta_pt, bool(intercept))
-    for one in ridges.tolist():
-        search.grid(one)
-    for step in range(1, _ROUNDS + 1):
-        search.around_best(0.5**step)
-    return search.result()
+    return Search(X, y, beta_pt, bool(intercept)).run(ridges)
 
 
 @dataclass(frozen=True)
@@ -299,6 +296,14 @@ class Search:
     def best(self) -> _Candidate:
         """The candidate of the lowest leave-one-out error."""
         return min(self.found.values(), key=lambda candidate: candidate.error)
+
+    def run(self, ridges: np.ndarray) -> Tuned:
+        """Try the grid for every ridge, then around the best; return what was chosen."""
+        for ridge in ridges.tolist():
+            self.grid(ridge)
+        for step in range(1, _ROUNDS + 1):
+            self.around_best(0.5**step)
+        return self.result()
 
     def grid(self, ridge: float) -> None:
         """Try a grid of initialisations."""
