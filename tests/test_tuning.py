@@ -5,6 +5,8 @@ import pytest
 
 import ptft
 from ptft import leave_one_out, tune
+from ptft.companion import results
+from ptft.sweeps import provenance
 from ptft.training.tuning import Search, _penalised
 
 N_DIMS = 150
@@ -141,6 +143,36 @@ def test_any_pretrained_coefficients():
     assert np.mean((tuned.beta - teacher) ** 2) < 0.5 * np.mean(teacher**2)
     nothing = tune(X, y, np.zeros(N_DIMS))
     assert np.all(nothing.candidates.lambda_pt == -1.0)
+
+
+def log_ratios(table, other):
+    """Return mean and standard error of log(tuned / other)."""
+    logs = np.log(table.tuned / table[other])
+    return logs.mean(), logs.std() / np.sqrt(len(logs))
+
+
+def test_the_table_of_simulated_tasks():
+    table, facts = provenance.read_table(results.path("tuning_simulated.csv"))
+    assert "tuning_table.py simulated" in facts["command"]
+    table = table[table.oracle > 1e-3]  # the others are recovered: errors are far below all peers'
+    assert len(table) > 50
+    for peer in ("default", "lasso", "ridge"):
+        mean, error = log_ratios(table, peer)
+        assert mean < -2.0 * error, peer
+    for peer in ("theory", "adaptive lasso"):  # no worse than these, which it does not beat either
+        mean, error = log_ratios(table, peer)
+        assert abs(mean) < 2.0 * error, peer
+    assert log_ratios(table, "oracle")[0] < np.log(1.2)
+
+
+def test_the_table_of_patients():
+    table, _ = provenance.read_table(results.path("tuning_diabetes.csv"))
+    for peer in ("lasso", "ridge", "mean"):
+        mean, error = log_ratios(table, peer)
+        assert mean < -2.0 * error, peer
+    assert abs(log_ratios(table, "adaptive lasso")[0]) < 0.05
+    # Nothing that starts from zero on 40 patients does as well as not learning anew.
+    assert log_ratios(table, "pretrained")[0] > 0.0
 
 
 X, Y, BETA_PT, _ = problem()
