@@ -1,7 +1,7 @@
 """Write the tables that hold `ptft.tune` against the best of its candidates and against its peers.
 
-    python book/tools/tuning_table.py simulated    random tasks, in about ten minutes
-    python book/tools/tuning_table.py diabetes     scikit-learn's data on 442 patients, in about two
+    python book/tools/tuning_table.py simulated    random tasks, in about four minutes
+    python book/tools/tuning_table.py diabetes     scikit-learn's data on 442 patients, in about one
 
 They go to `ptft/companion/results/tuning_*.csv`, one row a draw. Peers are scikit-learn's lasso and
 ridge regression, with their regularisation by cross-validation, and an adaptive lasso that gets the
@@ -24,11 +24,11 @@ from ptft.sweeps import provenance
 from ptft.training.tuning import Search
 
 RESULTS = Path(__file__).resolve().parents[2] / "ptft" / "companion" / "results"
-N_DIMS, SEED = 500, 15
+N_DIMS, N_DRAWS, SEED = 500, 10, 15
 ALPHAS, OVERLAPS, NOISES = (0.1, 0.2, 0.3), (0.5, 0.9), (0.0, 0.2)
 OFFSETS = (0.01, 0.1, 0.3, 1.0)  # of the adaptive lasso's weights
 RIDGES = np.geomspace(1e-4, 1e4, 41)
-N_FINE_TUNING, N_SPLITS = 40, 40
+N_FINE_TUNING, N_SPLITS = 40, 15
 
 
 def lasso(X, y, intercept=False):
@@ -141,7 +141,7 @@ def main():
     parser.add_argument("--draws", type=int)
     given = parser.parse_args()
     start, facts = time.process_time(), provenance.facts("numpy", "scipy", "scikit-learn")
-    make, default = {"simulated": (simulated, 12), "diabetes": (diabetes, N_SPLITS)}[given.table]
+    make, default = {"simulated": (simulated, N_DRAWS), "diabetes": (diabetes, N_SPLITS)}[given.table]
     table, settings = make(given.draws or default)
     named = {"command": f"python book/tools/tuning_table.py {given.table}"}
     named |= facts | {"settings": settings}
