@@ -24,7 +24,7 @@ from ptft.sweeps import provenance
 from ptft.training.tuning import Search
 
 RESULTS = Path(__file__).resolve().parents[2] / "ptft" / "companion" / "results"
-N_DIMS, N_DRAWS, SEED = 500, 10, 15
+N_DIMS, N_DRAWS, SEED = 500, 6, 15
 ALPHAS, OVERLAPS, NOISES = (0.1, 0.2, 0.3), (0.5, 0.9), (0.0, 0.2)
 OFFSETS = (0.01, 0.1, 0.3, 1.0)  # of the adaptive lasso's weights
 RIDGES = np.geomspace(1e-4, 1e4, 41)
