@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ptft
-from ptft import Group, Initialization, Prior, Task, Weights, balanced, theory, training
+from ptft import Group, Initialization, Prior, Task, Weights, balanced, model, theory, training
 
 RNG = np.random.default_rng(0)
 TASK, INIT = Task(0.1, 0.1, 0.5), Initialization(1e-3, 0.0)
@@ -45,6 +45,9 @@ GROUP_LISTS += [[Group(p, 1.0, Prior.zero())] for p in (0.5, 1.01, -1.0, np.nan,
 GROUP_SCALES = [[Group(1.0, k, Prior.signs(1.0))] for k in (-1.0, np.nan, "1", None, [1.0, 2.0])]
 GROUP_LISTS += GROUP_SCALES
 GROUP_LISTS += [[Group(1.0, 1.0, prior)] for prior in (None, "gaussian", 1.0, Prior)]
+
+WEIGHTS = [v for v in NOT_NUMBERS if v is not None] + [[1.0], 1.0]
+CURVE = ptft.learning_curve(TASK, INIT, 0.2)
 
 # Function, arguments that it takes, and for each attacked one the values that it does not take.
 TABLE = [
@@ -193,10 +196,61 @@ TABLE = [
         theory.basis_pursuit,
         {"groups": GROUPS, "alpha": 0.2, "noise": 0.1},
         {
+            "weights": [*WEIGHTS, np.zeros(len(GROUPS))],
             "groups": [value for value in GROUP_LISTS if value not in GROUP_SCALES],
             "alpha": number(0.0, 1.0, -1.0),
             "noise": NOT_NEGATIVE,
         },
+    ),
+    (
+        theory.recovery_threshold,
+        {"groups": GROUPS, "weights": np.ones(len(GROUPS))},
+        {
+            "groups": [value for value in GROUP_LISTS if value not in GROUP_SCALES],
+            "weights": [*WEIGHTS, -np.ones(len(GROUPS)), np.zeros(len(GROUPS))],
+        },
+    ),
+    (theory.pretraining_value, {"task": TASK}, {"task": OTHERS}),
+    *(
+        (
+            f,
+            {"rho": 0.1, "variance": 1.0, "s2": 0.5},
+            {"rho": number(-0.1, 1.1), "variance": POSITIVE, "s2": number(0.0, -1.0, one=False)},
+        )
+        for f in (theory.mmse, theory.information)
+    ),
+    (
+        theory.bayes_curve,
+        {"task": TASK, "alpha": 0.2, "noise": 0.0},
+        {"task": OTHERS, "alpha": ALPHAS, "noise": [*NOT_NEGATIVE, 1e-30]},
+    ),
+    (theory.bayes_thresholds, {"task": TASK}, {"task": OTHERS}),
+    (
+        theory.features_used,
+        {"task": TASK, "init": INIT, "curve": CURVE, "threshold": 0.5},
+        {
+            "task": OTHERS,
+            "init": OTHERS,
+            "curve": [*OTHERS, ptft.learning_curve(TASK, INIT, 1.2, noise=0.1)],
+            "threshold": POSITIVE,
+        },
+    ),
+    (
+        model.two_numbers,
+        {"init": INIT, "amplitude": 1.0},
+        {"init": OTHERS, "amplitude": POSITIVE},
+    ),
+    *(
+        (
+            f,
+            {"sqrt_k_inactive": 0.1, "sqrt_k_active": 0.5, "amplitude": 1.0},
+            {
+                "sqrt_k_inactive": number(0.0, -1.0, 0.6, one=False),
+                "sqrt_k_active": number(0.0, -1.0, 0.05, 4.2, one=False),
+                "amplitude": POSITIVE,
+            },
+        )
+        for f in (model.family, model.family_range)
     ),
     (theory.basis_pursuit_transition, {"rho": 0.1}, {"rho": number(0.0, 1.0, -1.0)}),
     (

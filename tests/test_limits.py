@@ -7,8 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from ptft import Group, Prior, fixed_point
-from ptft.theory.limits import basis_pursuit, basis_pursuit_transition, minimum_norm
+from ptft import ConvergenceError, Group, Prior, Task, fixed_point
+from ptft.theory.limits import (
+    basis_pursuit,
+    basis_pursuit_transition,
+    minimum_norm,
+    pretraining_value,
+    recovery_threshold,
+)
 
 
 def sparse(rho, kind, size=1.0):
@@ -204,6 +210,160 @@ def test_fixed_point_hands_over_to_the_limits(kind):
     )
 
 
+# --- Weights --------------------------------------------------------------------------------------
+
+
+def weighted(task, ratio):
+    """Return a task's groups and weights: `ratio` where pretraining was active, else 1."""
+    groups = [Group(group.probability, 0.0, group.prior) for group in task.groups()]
+    return groups, [ratio if group.beta_pt else 1.0 for group in task.groups()]
+
+
+HALF = Task(0.1, 0.1, 0.5)
+BEST = pretraining_value(HALF)
+
+
+def test_equal_weights_change_nothing():
+    groups, _ = weighted(HALF, 1.0)
+    for alpha, noise in ((0.2, 0.0), (0.2, 0.1), (0.7, 0.1)):
+        plain = basis_pursuit(groups, alpha, noise)
+        np.testing.assert_allclose(
+            basis_pursuit(groups, alpha, noise, weights=[7.0] * 4), plain, rtol=1e-12
+        )
+    assert recovery_threshold(groups) == basis_pursuit_transition(0.1)
+
+
+def near_limit(groups, weights, depth, alpha, noise, size=1e95):
+    """Return the error at penalties 10^(-depth w), in units in which these are not too small."""
+    mine = [
+        Group(
+            share,
+            size * 10.0 ** (-depth * w / max(weights)),
+            Prior(x.weights, np.multiply(size, x.means), np.multiply(size**2, x.variances)),
+        )
+        for (share, _, x), w in zip(groups, weights, strict=True)
+    ]
+    try:
+        curve = fixed_point(mine, alpha, noise * size**2)
+    except ConvergenceError as error:  # log s^2 is so large here that it leaves fewer digits
+        curve = error.partial
+        assert curve.residual < 1e-10
+    return curve.error / size**2
+
+
+@pytest.mark.parametrize("prior", ["gaussian", "signs"])
+@pytest.mark.parametrize("ratio", [0.3, 0.6, 3.0])
+@pytest.mark.parametrize(("alpha", "noise"), [(0.1, 0.0), (0.2, 0.1), (0.6, 0.1)])
+def test_weights_are_the_limit_of_small_k(prior, ratio, alpha, noise):
+    """The error is a smooth function of h = 1 / log(1 / L), and is extrapolated to h = 0."""
+    groups, weights = weighted(Task(0.1, 0.1, 0.5, prior=prior), ratio)
+    h = np.linspace(1.0 / 190.0, 1.0 / 60.0, 6)
+    errors = [near_limit(groups, weights, 1.0 / x, alpha, noise) for x in h]
+    # Lagrange's polynomial at 0
+    others = [np.delete(h, i) for i in range(h.size)]
+    at_zero = [np.prod(rest / (rest - x)) for rest, x in zip(others, h, strict=True)]
+    exact, _ = basis_pursuit(groups, alpha, noise, weights=weights)
+    assert abs(np.dot(at_zero, errors) / exact - 1.0) < 1e-7
+    assert abs(errors[0] / exact - 1.0) > 5e-4  # it needs the extrapolation
+
+
+def test_weights_have_converged():
+    groups, weights = weighted(HALF, 0.05)
+    for alpha in (0.02, 0.2, 0.9):
+        coarse = basis_pursuit(groups, alpha, 0.01, weights=weights)
+        fine = basis_pursuit(groups, alpha, 0.01, n_nodes=150, weights=weights)
+        np.testing.assert_allclose(coarse, fine, rtol=1e-10)
+
+
+def test_weighted_transition_separates_error_from_recovery():
+    groups, weights = weighted(HALF, BEST.weight_ratio)
+    threshold = recovery_threshold(groups, weights)
+    assert threshold == pytest.approx(BEST.best, rel=1e-14)
+    assert basis_pursuit(groups, threshold + 1e-12, weights=weights) == (0.0, 0.0)
+    errors = [basis_pursuit(groups, threshold - h, weights=weights)[0] for h in (1e-2, 1e-4, 1e-6)]
+    assert errors[0] > errors[1] > errors[2] > 0.0
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1e-6, 0.2, 0.7, 1.0, 5.0])
+def test_recovery_threshold_against_mpmath(ratio):
+    """Minimised over t in 40 digits, from the definition."""
+    groups, weights = weighted(HALF, ratio)
+
+    def sum_at(t):
+        total = mp.mpf(0)
+        for (share, _, prior), w in zip(groups, weights, strict=True):
+            cut = t * mp.mpf(w)
+            null = 2 * ((1 + cut**2) * mp.ncdf(-cut) - cut * mp.npdf(cut))
+            total += mp.mpf(share) * (1 + cut**2 if prior.second_moment else null)
+        return total
+
+    with mp.workdps(40):
+        root = mp.findroot(lambda x: mp.diff(sum_at, x), (mp.mpf("0.3"), mp.mpf("2.5")))
+        exact = sum_at(root)
+    assert recovery_threshold(groups, weights) == pytest.approx(float(exact), rel=4e-16)
+
+
+# Computed elsewhere in four digits: alpha* of the best initialisation and from scratch, the ratio.
+VALUES = [
+    ((0.1, 0.1, 1.0), 0.1, 0.3288, 0.0),
+    ((0.1, 0.1, 0.5), 0.2808, 0.3288, 0.321),
+    ((0.1, 0.1, 0.1), 0.3288, 0.3288, 1.0),
+    ((0.1, 0.1, 0.0), 0.3288, 0.3288, 1.0),
+    ((0.1, 0.04, 1.0), 0.0750, 0.1738, 0.0),
+    ((0.1, 0.01, 1.0), 0.0329, 0.0612, 0.0),
+    ((0.3, 0.1, 1.0), 0.2050, 0.3288, 0.0),
+]
+
+
+@pytest.mark.parametrize(("task", "best", "scratch", "ratio"), VALUES)
+def test_pretraining_value(task, best, scratch, ratio):
+    found = pretraining_value(Task(*task))
+    assert found.best == pytest.approx(best, abs=5e-5)
+    assert found.scratch == pytest.approx(scratch, abs=5e-5)
+    assert found.weight_ratio == pytest.approx(ratio, abs=5e-4)
+    assert found.value == found.scratch - found.best >= 0.0
+
+
+def test_below_chance_overlap():
+    found = pretraining_value(Task(0.1, 0.1, 0.0))
+    assert found.any_weights == pytest.approx(0.3173, abs=5e-5)
+    assert found.value == 0.0
+    # All weights within reach, w_active <= w_inactive, need more.
+    for ratio in (0.1, 0.5, 0.9):
+        assert recovery_threshold(*weighted(Task(0.1, 0.1, 0.0), ratio)) > found.best
+    assert recovery_threshold(*weighted(Task(0.1, 0.1, 0.0), 1e3)) < found.best
+
+
+@given(rho_pt=st.floats(0.01, 0.9), rho_shared=st.floats(0.0, 1.0), rho_new=st.floats(0.001, 0.999))
+def test_no_weights_are_better(rho_pt, rho_shared, rho_new):
+    task = Task(rho_pt, rho_shared=rho_shared, rho_new=rho_new)
+    found = pretraining_value(task)
+    assert found.any_weights <= found.best <= found.scratch
+    for ratio in (0.01, 0.3, 0.8, 1.0):
+        assert recovery_threshold(*weighted(task, ratio)) >= found.best * (1.0 - 1e-14)
+    if 0.0 < found.weight_ratio < 1.0:
+        near = recovery_threshold(*weighted(task, found.weight_ratio))
+        assert near == pytest.approx(found.best, rel=1e-13)
+
+
+def test_linear_programs_with_weights():
+    groups, weights = weighted(Task(0.2, 0.2, 0.6, prior="signs"), 0.4)
+    alpha, n_dims, n_seeds = 0.3, 300, 12
+    errors = []
+    for seed in np.random.SeedSequence(12).spawn(n_seeds):
+        rng = np.random.default_rng(seed)
+        counts = [round(group.probability * n_dims) for group in groups]
+        teacher = np.repeat([group.prior.means[0] for group in groups], counts)
+        cost = np.tile(np.repeat(weights, counts), 2)
+        x = rng.standard_normal((int(alpha * n_dims), n_dims)) / np.sqrt(n_dims)
+        program = linprog(cost, A_eq=np.hstack([x, -x]), b_eq=x @ teacher)
+        errors.append(np.mean((program.x[:n_dims] - program.x[n_dims:] - teacher) ** 2))
+    standard_error = np.std(errors, ddof=1) / np.sqrt(n_seeds)
+    assert abs(np.mean(errors) - basis_pursuit(groups, alpha, weights=weights)[0]) < (
+        4.0 * standard_error
+    )
+
+
 # --- Bad input ------------------------------------------------------------------------------------
 
 GROUPS = sparse(0.1, "signs")
@@ -234,3 +394,27 @@ GROUPS = sparse(0.1, "signs")
 def test_bad_input(function, arguments, message):
     with pytest.raises(ValueError, match=message):
         function(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1.0], "weights must be one for each of the 2 groups, not all 0"),
+        ([1.0, -1.0], "weights must be finite and in"),
+        ([0.0, 0.0], "weights must be"),
+        ([[1.0, 1.0]], "weights must be a non-empty 1-d array"),
+        ([1.0, np.nan], "weights must be finite"),
+    ],
+)
+def test_bad_weights(weights, message):
+    with pytest.raises(ValueError, match=message):
+        recovery_threshold(GROUPS, weights)
+    with pytest.raises(ValueError, match="weights must be"):
+        basis_pursuit(GROUPS, 0.2, weights=weights)
+
+
+def test_other_bad_input():
+    with pytest.raises(ValueError, match=r"weights must be .*\(0, inf\), got 0\.0"):
+        basis_pursuit(GROUPS, 0.2, weights=[0.0, 1.0])
+    with pytest.raises(ValueError, match="task must be of class Task"):
+        pretraining_value(0.1)

@@ -102,6 +102,8 @@ def _is_a(value, hint):
         return any(_is_a(value, part) for part in parts)
     if origin is Sequence:
         return isinstance(value, Sequence) and all(_is_a(item, parts[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_is_a(item, parts[1]) for item in value.values())
     if origin is tuple:
         return len(value) == len(parts) and all(map(_is_a, value, parts))
     return isinstance(value, hint)
@@ -134,8 +136,22 @@ RESULTS = {
     "MonteCarloCurve": lambda: theory.monte_carlo_curve(
         TASK, INIT, [0.2], settings=theory.MonteCarloSettings(n_samples=100, max_iterations=2)
     ),
+    "PretrainingValue": lambda: theory.pretraining_value(TASK),
+    "BayesCurve": lambda: theory.bayes_curve(TASK, [0.2, 0.4]),
+    "BayesCurve at one alpha": lambda: theory.bayes_curve(TASK, 0.2, 0.1),
+    "BayesThresholds": lambda: theory.bayes_thresholds(TASK),
+    "Features": lambda: theory.features_used(
+        TASK, INIT, ptft.learning_curve(TASK, INIT, [0.2, 0.4]), 0.5
+    ),
+    "Features at one alpha": lambda: theory.features_used(
+        TASK, INIT, ptft.learning_curve(TASK, INIT, 0.2), 0.5
+    ),
+    "family": lambda: model.family(0.1, 0.5),
     "Flow": lambda: ptft.pretrain(X, Y, INIT),
     "Flow of the weights": lambda: ptft.pretrain(X, Y, INIT, coordinates="weights"),
+    "BestInitialization": lambda: ptft.best_initialization(TASK, 0.1),
+    "BestInitialization of a limit": lambda: ptft.best_initialization(TASK, 0.3),
+    "Tuned": lambda: ptft.tune(X, Y, [1.0, 0.0, 1.0]),
     "ImplicitBias": lambda: ptft.implicit_bias(X, Y, 1e-3),
     "ImplicitBias of zero labels": lambda: ptft.implicit_bias(X, 0 * Y, 1e-3),
     "ImplicitBiases": lambda: training.implicit_biases(X, Y[:, None], np.ones((3, 1))),
@@ -179,6 +195,11 @@ BROADCASTING = {
     "l_order": lambda z: ptft.l_order(z, 1.0, INIT),
     "pretraining_dependence": lambda z: ptft.pretraining_dependence(z, 1.0, INIT),
     "minimum_norm": lambda alpha: theory.minimum_norm(1.0, alpha),
+    "mmse": lambda s2: theory.mmse(0.1, 1.0, s2),
+    "information": lambda s2: theory.information(0.1, 1.0, s2),
+    "family": lambda z: model.family(z, 2.0 * np.asarray(z)).c_pt,
+    "family_range": lambda z: model.family_range(z, 1.0)[0],
+    "two_numbers": lambda c: model.two_numbers(ptft.Initialization(c, 0.0))[0],
     "aligned_mode": lambda t: balanced.aligned_mode(t, 1.0, 0.1, 0.0),
     "mode_time": lambda fraction: balanced.mode_time(fraction, 1.0, 0.1, 0.0),
     "beta": lambda z: ptft.pretrained_weights(z, INIT).beta,

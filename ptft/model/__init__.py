@@ -19,6 +19,7 @@ from .penalty import (
 )
 from .regimes import REGIMES, Regime, kappa, l_order, pretraining_dependence, regime_weights
 from .tasks import Prior, Task, TaskGroup, noisy_labels, sample_inputs
+from .wedge import family, family_range, two_numbers
 
 __all__ = [
     "REGIMES",
@@ -31,6 +32,8 @@ __all__ = [
     "conserved_quantities",
     "denoise",
     "denoiser_slope",
+    "family",
+    "family_range",
     "initial_weights",
     "kappa",
     "l_order",
@@ -45,4 +48,5 @@ __all__ = [
     "sample_inputs",
     "sqrt_k",
     "sqrt_k_single_task",
+    "two_numbers",
 ]

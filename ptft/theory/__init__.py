@@ -1,7 +1,17 @@
 """The generalization error in high dimension (Section 4.2, Appendices C and E.2)."""
 
+from .bayes import BayesCurve, BayesThresholds, bayes_curve, bayes_thresholds, information, mmse
+from .best import BestInitialization, best_initialization
 from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
-from .limits import basis_pursuit, basis_pursuit_transition, minimum_norm
+from .features import Features, features_used
+from .limits import (
+    PretrainingValue,
+    basis_pursuit,
+    basis_pursuit_transition,
+    minimum_norm,
+    pretraining_value,
+    recovery_threshold,
+)
 from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, monte_carlo_curve
 from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
 from .sensitivities import Gradient, Sensitivities
@@ -10,6 +20,10 @@ from .state_evolution import StateEvolution, state_evolution
 __all__ = [
     "FINE",
     "STANDARD",
+    "BayesCurve",
+    "BayesThresholds",
+    "BestInitialization",
+    "Features",
     "Gradient",
     "Group",
     "LearningCurve",
@@ -17,17 +31,26 @@ __all__ = [
     "MonteCarloBranch",
     "MonteCarloCurve",
     "MonteCarloSettings",
+    "PretrainingValue",
     "QuadratureRule",
     "Sensitivities",
     "StateEvolution",
     "basis_pursuit",
     "basis_pursuit_transition",
+    "bayes_curve",
+    "bayes_thresholds",
+    "best_initialization",
+    "features_used",
     "fixed_point",
+    "information",
     "learning_curve",
     "learning_curves",
     "minimum_norm",
+    "mmse",
     "moments",
     "monte_carlo_curve",
     "penalised_groups",
+    "pretraining_value",
+    "recovery_threshold",
     "state_evolution",
 ]

@@ -1,0 +1,210 @@
+"""Which features fine-tuning used: errors, sizes and discoveries in each group of dimensions.
+
+In the limit of many dimensions a coordinate of group g ends at x_hat(x + s V; theta, k_g), so the
+fixed point of the replica theory (Proposition 4.2) gives the whole law of the fine-tuned
+coefficients and not only their mean error. A coefficient is *selected* if its size exceeds a
+threshold; the denoiser is increasing, so it is that of an observation beyond one known value.
+
+The expectations are integrals over the denoiser's dual coordinate u, as in `channel`, by panels of
+Gauss-Legendre nodes of their own: their sum is an independent check of the solver's error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+from .. import errors
+from ..model.network import Initialization
+from ..model.penalty import dual_denoiser, penalty_gradient
+from ..model.tasks import Prior, Task
+from ..values import Value
+from .replica import LearningCurve, penalised_groups
+
+__all__ = ["Features", "features_used"]
+
+_REACH = 9.5  # standard deviations of an observation that are integrated over
+_PANEL = 0.75  # the widest panel in u
+_MIN_PANELS = 20
+_N_NODES = 16
+_AGREEMENT = 1e-8  # relative, of the error summed here and the curve's
+
+
+@dataclass(frozen=True, eq=False)
+class Features(Value):
+    """What fine-tuning leaves in each group of dimensions.
+
+    Arrays have shape (n_groups,) for a curve at one alpha, else (n_groups, n_alpha); the last two
+    lack the first axis.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        Names of the groups, as in `Task.groups`: shared, new, pretraining only, neither.
+    probability : array, shape (n_groups,)
+        Share of dimensions in each.
+    error : array
+        E[(x_hat - x)^2] in the group: these, times the probabilities, sum to E_gen.
+    slope : array
+        E[d x_hat / d z], degrees of freedom per dimension: they sum to alpha without ridge.
+    second_moment : array
+        E[x_hat^2].
+    selected : array
+        P(|x_hat| > threshold).
+    false_discoveries : float or array
+        Share of the selected dimensions whose teacher is 0; 0 if none is selected.
+    true_positives : float or array
+        Share selected of the dimensions whose teacher is not 0.
+    """
+
+    groups: Sequence[str]
+    probability: np.ndarray
+    error: np.ndarray
+    slope: np.ndarray
+    second_moment: np.ndarray
+    selected: np.ndarray
+    false_discoveries: float | np.ndarray
+    true_positives: float | np.ndarray
+
+
+def features_used(
+    task: Task, init: Initialization, curve: LearningCurve, threshold: float
+) -> Features:
+    """Return what each group of dimensions contributes along a learning curve.
+
+    Parameters
+    ----------
+    task : Task
+    init : Initialization
+    curve : LearningCurve
+        Of this task and initialisation, with any noise and ridge.
+    threshold : float
+        Size from which on a coefficient counts as selected; larger than 0.
+
+    Returns
+    -------
+    Features
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range, a curve of something else, or one with alpha >= 1 and no
+        ridge, where theta = 0.
+
+    Examples
+    --------
+    >>> from ptft import Initialization, Task, learning_curve
+    >>> task, init = Task(0.1, 0.1, 0.5), Initialization(1e-3, -0.99, 0.0)
+    >>> curve = learning_curve(task, init, 0.2)
+    >>> used = features_used(task, init, curve, threshold=0.5)
+    >>> dict(zip(used.groups, used.selected.round(3).tolist()))
+    {'shared': 0.7, 'new': 0.481, 'pretraining only': 0.28, 'neither': 0.048}
+    """
+    errors.instance("curve", curve, LearningCurve)
+    threshold = errors.number("threshold", threshold, 0.0, open_low=True)
+    groups = penalised_groups(task, init)
+    s2, theta = _parameters(curve)
+    share = np.array([group.probability for group in groups])
+    each = [_moments(group, s2, theta) for group in groups]
+    error, slope, second = (np.array(rows) for rows in zip(*each, strict=True))
+    _check_match(share @ error, np.atleast_1d(curve.error))
+    selected = np.array([_selected(group, s2, theta, threshold) for group in groups])
+    active = np.array([group.prior != Prior.zero() for group in groups])
+    found = share[active] @ selected[active]
+    total = found + share[~active] @ selected[~active]
+    false = np.divide(total - found, total, out=np.zeros_like(total), where=total > 0.0)
+    fields = (error, slope, second, selected, false, found / share[active].sum())
+    if np.ndim(curve.alpha) == 0:
+        fields = tuple(field[..., 0][()] for field in fields)
+    return Features(tuple(group.name for group in task.groups()), share, *fields)
+
+
+def _parameters(curve):
+    s2, theta = np.atleast_1d(curve.s2), np.atleast_1d(curve.theta)
+    if not np.all((theta > 0.0) & (s2 > 0.0) & np.isfinite(theta)):
+        raise ValueError(
+            "curve must have 0 < theta < inf and s2 > 0 (alpha < 1, or ridge), got theta = "
+            f"{theta.min():g} and s2 = {s2.min():g}"
+        )
+    return s2, theta
+
+
+def _check_match(error, expected):
+    apart = np.max(np.abs(error / expected - 1.0))
+    if not apart < _AGREEMENT:
+        raise ValueError(
+            "curve must be the learning curve of task and init, got one whose error differs from "
+            f"theirs at its s2 and theta by {apart:.1e}, relatively"
+        )
+
+
+def _components(prior):
+    """Yield weight, mean and variance of a prior's components, for either sign of the mean."""
+    for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
+        signs = (1.0, -1.0) if mean else (1.0,)
+        yield from ((weight / len(signs), sign * mean, variance) for sign in signs)
+
+
+def _moments(group, s2, theta):
+    """Return error, slope and second moment of one group, each of shape (n_points,)."""
+    parts = [
+        weight * _component_moments(group.sqrt_k, mean, variance, s2, theta)
+        for weight, mean, variance in _components(group.prior)
+    ]
+    return np.sum(parts, axis=0)
+
+
+def _component_moments(sqrt_k, mean, variance, s2, theta):
+    """Return the three moments for x ~ N(mean, variance), shape (3, n_points)."""
+    a, b = sqrt_k / 2.0, theta / 2.0
+    tau2 = variance + s2
+    u_mean = _signed_dual(np.full_like(b, mean), a, b)
+    step, width = _steps(a, b, mean, u_mean, _REACH * np.sqrt(tau2))
+    b, tau2, u_mean, noise = (x[:, None] for x in (b, tau2, u_mean, s2))
+    # From the mean, where nothing cancels however small s is.
+    rise, x_hat, cosh = _hyperbolic(a, u_mean, step)
+    z, w = rise + b * step, variance / tau2
+    density = width * np.exp(-0.5 * z * z / tau2) / np.sqrt(2.0 * np.pi * tau2)
+    measure = density * (cosh + b)
+    missed = noise / tau2 * rise - b * u_mean - w * b * step  # x_hat - E[x | z]
+    error = (measure * missed**2).sum(axis=1) + (w * noise)[:, 0]
+    return np.array([error, (density * cosh).sum(axis=1), (measure * x_hat**2).sum(axis=1)])
+
+
+def _hyperbolic(a, start, step):
+    """Return a (sinh u - sinh start), a sinh u and a cosh u at u = start + step."""
+    rise = 2.0 * a * np.cosh(start + step / 2.0) * np.sinh(step / 2.0)
+    u = start + step
+    return rise, a * np.sinh(u), a * np.cosh(u)
+
+
+def _signed_dual(z, a, b):
+    return np.copysign(dual_denoiser(np.abs(z), a, b), z)
+
+
+def _steps(a, b, mean, u_mean, reach):
+    """Return nodes u - u_mean and their weights, shape (n_points, n): panels over z's reach."""
+    linear = reach / (a * np.cosh(u_mean) + b)
+    ends = [
+        # A distance that is a rounding of u_mean is had from the derivative instead.
+        np.where(linear < 1e-6, sign * linear, _signed_dual(mean + sign * reach, a, b) - u_mean)
+        for sign in (-1.0, 1.0)
+    ]
+    low, width = ends[0][:, None], (ends[1] - ends[0])[:, None]
+    n_panels = max(_MIN_PANELS, int(np.ceil(width.max() / _PANEL)))
+    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
+    place = (np.arange(n_panels)[:, None] + (1.0 + nodes) / 2.0).ravel() / n_panels
+    return low + width * place, width * np.tile(weights / 2.0, n_panels) / n_panels
+
+
+def _selected(group, s2, theta, threshold):
+    """Return P(|x_hat| > threshold), the mass of z beyond threshold + theta q'(threshold)."""
+    edge = threshold + theta * penalty_gradient(threshold, group.sqrt_k)
+    return sum(
+        weight * scipy.special.ndtr((sign * mean - edge) / np.sqrt(variance + s2))
+        for weight, mean, variance in _components(group.prior)
+        for sign in (1.0, -1.0)
+    )
