@@ -9,6 +9,7 @@ import html
 import json
 import sys
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from itertools import groupby
@@ -17,7 +18,17 @@ from pathlib import Path
 
 from ..errors import needs
 
-__all__ = ["STATUSES", "Claim", "Record", "claims", "problems", "record", "records", "table"]
+__all__ = [
+    "STATUSES",
+    "Claim",
+    "Record",
+    "claims",
+    "problems",
+    "record",
+    "records",
+    "table",
+    "totals",
+]
 
 KEY = "ptft-ledger"  # under which an output's metadata holds its record
 STATUSES = {
@@ -237,6 +248,40 @@ def table(part, folder="."):
     return HTML(f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
 
 
+def totals(folder="."):
+    """Return how many claims of each part have which status, to be shown in a notebook.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where `claims.toml` is.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    with needs("chapters"):
+        from IPython.display import HTML
+
+    counts = Counter((claim.part, claim.status) for claim in _listed(folder))
+    parts = list(dict.fromkeys(part for part, _ in counts))
+    found = [status for status in STATUSES if any(counts[part, status] for part in parts)]
+    rows = [_numbers(part, [counts[part, status] for status in found]) for part in parts]
+    sums = [sum(counts[part, status] for part in parts) for status in found]
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("part", *found, "all"))
+    body = "\n".join([*rows, _numbers("all", sums)])
+    return HTML(f'<table class="ledger-totals">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
+
+
+def _listed(folder):
+    return claims(Path(folder, "claims.toml")).values()
+
+
+def _numbers(part, counts):
+    cells = "".join(f"<td>{count or ''}</td>" for count in (*counts, sum(counts)))
+    return f'<tr><th scope="row">{html.escape(part)}</th>{cells}</tr>'
+
+
 def _evidence(entries, folder):
     """Return lines of HTML: each chapter's title once, with what it measured."""
     lines = []
@@ -258,4 +303,8 @@ def _row(name, claim, lines):
     lines = [*lines, html.escape(claim.note)] if claim.note else lines
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
     cells = (html.escape(claim.title), html.escape(claim.status), paragraphs)
-    return f'<tr id="{name}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return (
+        f'<tr id="{name}" data-status="{claim.status}">'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
