@@ -6,8 +6,8 @@ The book has no fixed host. Whoever publishes it says where its sources and its 
 
 With the first every page links to the repository, every chapter to Google Colab and Binder, and the
 notebooks install the package from there; with the second the notebooks link back to the book. Colab
-and Binder open the folder `book` of the branch REPOSITORY_BRANCH: by default of `main`, where the
-references are, which install nothing. `.github/workflows/book.yml` keeps a branch of notebooks that do.
+and Binder open the folder `book` of the branch REPOSITORY_BRANCH: by default of `main`, with the
+references, which install nothing. `.github/workflows/book.yml` keeps a branch of those that do.
 """
 
 import contextlib
