@@ -147,7 +147,10 @@
     update();
   }
 
-  addSwitch();
-  addTips();
-  addFilter();
+  // By then the page is there, and so is the script with its tips.
+  document.addEventListener("DOMContentLoaded", () => {
+    addSwitch();
+    addTips();
+    addFilter();
+  });
 })();
