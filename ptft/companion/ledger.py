@@ -7,6 +7,7 @@ claims, and `table` joins the two for the page. Nothing on that page is typed in
 
 import html
 import json
+import re
 import sys
 import tomllib
 from collections import Counter
@@ -16,7 +17,7 @@ from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from ..errors import needs
+from ._shown import table_class
 
 __all__ = [
     "STATUSES",
@@ -234,18 +235,25 @@ def table(part, folder="."):
     -------
     IPython.display.HTML
     """
-    with needs("chapters"):
-        from IPython.display import HTML
-
+    shown = table_class()
     measured = records(folder)
-    rows = [
-        _row(name, claim, _evidence([entry for entry in measured if entry.claim == name], folder))
+    found = {
+        name: (claim, [entry for entry in measured if entry.claim == name])
         for name, claim in claims(Path(folder, "claims.toml")).items()
         if claim.part == part
-    ]
+    }
+    rows = [_row(name, one, _evidence(all_, folder)) for name, (one, all_) in found.items()]
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Claim", "Status", "Measured"))
     body = "\n".join(rows)
-    return HTML(f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
+    table = f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>'
+    return shown(table, [_item(*one) for one in found.values()])
+
+
+def _item(claim, entries):
+    measured = [f"{entry.what}: {entry.result}" for entry in entries]
+    text = "; ".join([*measured, *([claim.note] if claim.note else [])])
+    escaped = re.sub(r"([\\`*_<>\[\]])", r"\\\1", f"{claim.status}. {text}")
+    return f"**{claim.title}**: {escaped}"
 
 
 def totals(folder="."):
@@ -260,9 +268,7 @@ def totals(folder="."):
     -------
     IPython.display.HTML
     """
-    with needs("chapters"):
-        from IPython.display import HTML
-
+    shown = table_class()
     counts = Counter((claim.part, claim.status) for claim in _listed(folder))
     parts = list(dict.fromkeys(part for part, _ in counts))
     found = [status for status in STATUSES if any(counts[part, status] for part in parts)]
@@ -270,7 +276,9 @@ def totals(folder="."):
     sums = [sum(counts[part, status] for part in parts) for status in found]
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("part", *found, "all"))
     body = "\n".join([*rows, _numbers("all", sums)])
-    return HTML(f'<table class="ledger-totals">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
+    table = f'<table class="ledger-totals">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>'
+    words = ", ".join(f"{count} {status}" for status, count in zip(found, sums, strict=True))
+    return shown(table, [f"all {sum(sums)} claims: {words}"])
 
 
 def _listed(folder):

@@ -1,0 +1,38 @@
+"""Sphinx extension: what the PDF needs to read like the pages.
+
+Chapters have the numbers that they have there, and pages without a number have none; a figure that
+readers can move is mentioned, not shown.
+"""
+
+from docutils import nodes
+from explorer import Explorer
+from sphinx import addnodes
+
+SENTENCE = "Here the book's pages have a figure that can be moved."
+
+
+def numbering(numbered):
+    """Return LaTeX to stand before a page's title: its number, or that it has none."""
+    if numbered is None:
+        return r"\setcounter{secnumdepth}{-1}"
+    return rf"\setcounter{{secnumdepth}}{{2}}\setcounter{{chapter}}{{{numbered - 1}}}"
+
+
+def adapt(app, doctree, docname):
+    """Change the whole book's tree before it is written."""
+    if app.builder.format != "latex":
+        return
+    for start in doctree.findall(addnodes.start_of_file):
+        if start["docname"] in app.env.titles:
+            number = app.env.toc_secnumbers.get(start["docname"], {}).get("")
+            raw = nodes.raw("", numbering(number and number[0]) + "\n", format="latex")
+            start.insert(0, raw)
+    for figure in list(doctree.findall(Explorer)):
+        text = nodes.emphasis("", SENTENCE)
+        figure.replace_self(nodes.paragraph("", "", text))
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.connect("doctree-resolved", adapt, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
