@@ -9,6 +9,7 @@
 lists the paper's numbers with the equations that carry them.
 """
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
@@ -85,4 +86,9 @@ def setup(app):
     app.add_directive("paper-equations", PaperEquations)
     app.connect("env-check-consistency", check)
     app.connect("html-page-context", show)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+        # Pages show what is in the table: when it changes, all are made anew.
+        "env_version": int(hashlib.sha256(TABLE.read_bytes()).hexdigest()[:8], 16),
+    }
