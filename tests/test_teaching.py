@@ -68,7 +68,7 @@ def test_minutes_count_text_formulas_and_figures_but_no_code():
 
 def test_the_map_is_a_drawing_that_can_be_read_aloud():
     root = ElementTree.fromstring(teaching.drawing(CHAPTERS))
-    assert root.get("role") == "img"
+    assert root.get("role") == "group"  # an image would hide its links
     links = [element.get("href") for element in root.iter("a")]
     assert links == [f"{page}.html" for page in CHAPTERS]
     for page in CHAPTERS:

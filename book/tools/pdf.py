@@ -18,6 +18,12 @@ def numbering(numbered):
     return rf"\setcounter{{secnumdepth}}{{2}}\setcounter{{chapter}}{{{numbered - 1}}}"
 
 
+def count_by_chapter(app):
+    """Number theorems and exercises as on the pages: 3.1, where sphinx-jupyterbook-latex has 3.1.1."""
+    if app.builder.format == "latex":
+        app.config.numfig_secnum_depth = 1
+
+
 def adapt(app, doctree, docname):
     """Change the whole book's tree before it is written."""
     if app.builder.format != "latex":
@@ -34,5 +40,6 @@ def adapt(app, doctree, docname):
 
 def setup(app):
     """Register the extension with Sphinx."""
+    app.connect("builder-inited", count_by_chapter, priority=900)
     app.connect("doctree-resolved", adapt, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

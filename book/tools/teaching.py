@@ -180,7 +180,7 @@ def drawing(pages):
     arrows = "".join(_arrow(places[n], places[p]) for p in pages for n in _direct(p, needs))
     boxes = "".join(_box(i, p, places[p]) for i, p in enumerate(pages, start=1))
     return (
-        f'<svg class="chapter-map" viewBox="-1 -1 {width} {height}" role="img" width="{width}"'
+        f'<svg class="chapter-map" viewBox="-1 -1 {width} {height}" role="group" width="{width}"'
         f' aria-label="{html.escape(words)}">{arrows}{boxes}</svg>'
     )
 
