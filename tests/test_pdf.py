@@ -24,7 +24,8 @@ def book():
 
 
 def app(env, kind="latex"):
-    return SimpleNamespace(builder=SimpleNamespace(format=kind), env=env)
+    config = SimpleNamespace(numfig_secnum_depth=0)
+    return SimpleNamespace(builder=SimpleNamespace(format=kind), env=env, config=config)
 
 
 def test_chapters_have_the_pages_numbers(book):
@@ -35,6 +36,15 @@ def test_chapters_have_the_pages_numbers(book):
     assert raws[1] == r"\setcounter{secnumdepth}{2}\setcounter{chapter}{1}"
     assert not list(root.findall(Explorer))
     assert root.astext().count(pdf.SENTENCE) == 2
+
+
+def test_theorems_are_counted_by_chapter_and_figures_below_parts(book):
+    root, env = book
+    one = app(env)
+    pdf.count_by_chapter(one)
+    assert one.config.numfig_secnum_depth == 1
+    pdf.adapt(one, root, "book/index")
+    assert one.config.numfig_secnum_depth == 2
 
 
 def test_other_formats_stay(book):

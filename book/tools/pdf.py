@@ -19,7 +19,7 @@ def numbering(numbered):
 
 
 def count_by_chapter(app):
-    """Number theorems and exercises as on the pages: 3.1, where sphinx-jupyterbook-latex has 3.1.1."""
+    """Give theorems and exercises the pages' numbers: 3.1, where parts would make it 3.1.1."""
     if app.builder.format == "latex":
         app.config.numfig_secnum_depth = 1
 
@@ -28,6 +28,8 @@ def adapt(app, doctree, docname):
     """Change the whole book's tree before it is written."""
     if app.builder.format != "latex":
         return
+    # Counted all is; LaTeX's own counters, of figures and equations, have parts above chapters.
+    app.config.numfig_secnum_depth = 2
     for start in doctree.findall(addnodes.start_of_file):
         if start["docname"] in app.env.titles:
             number = app.env.toc_secnumbers.get(start["docname"], {}).get("")
