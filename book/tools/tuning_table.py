@@ -141,8 +141,10 @@ def main():
     parser.add_argument("--draws", type=int)
     given = parser.parse_args()
     start, facts = time.process_time(), provenance.facts("numpy", "scipy", "scikit-learn")
-    make, default = {"simulated": (simulated, N_DRAWS), "diabetes": (diabetes, N_SPLITS)}[given.table]
-    table, settings = make(given.draws or default)
+    if given.table == "simulated":
+        table, settings = simulated(given.draws or N_DRAWS)
+    else:
+        table, settings = diabetes(given.draws or N_SPLITS)
     named = {"command": f"python book/tools/tuning_table.py {given.table}"}
     named |= facts | {"settings": settings}
     named["processor time"] = f"{time.process_time() - start:.0f} s"
