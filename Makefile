@@ -34,7 +34,7 @@ unexport MATPLOTLIBRC PYTHONSTARTUP PYTHONWARNINGS
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup test book check format refresh benchmark oldest newest mutants overview clean
+.PHONY: help setup test book pdf check format refresh benchmark oldest newest mutants overview clean
 .DELETE_ON_ERROR:
 
 help:  ## say what each target does
@@ -60,6 +60,11 @@ book: $(READY) $(FRESH)  ## build the book into _build/html, executing the chapt
 	# A failed page would not be read again by the next build, which would then look green.
 	$(BIN)/jupyter-book build -W -n --keep-going . || { rm -rf $(BUILD)/.doctrees; exit 1; }
 	$(BIN)/python book/tools/pages.py $(HTML)
+
+pdf: $(READY) $(FRESH)  ## build the book as a PDF, _build/latex/ptft-book.pdf, with texlive (CONTRIBUTING.md says which)
+	rm -f $(BUILD)/.doctrees/book/ledger.doctree
+	$(BIN)/jupyter-book build -W -n --keep-going --builder latex . || { rm -rf $(BUILD)/.doctrees; exit 1; }
+	cd $(BUILD)/latex && latexmk -xelatex -interaction=nonstopmode -halt-on-error ptft-book.tex
 
 $(FRESH):
 	rm -rf $(BUILD)

@@ -27,8 +27,10 @@ from .model import (
     sqrt_k_single_task,
 )
 from .theory import (
+    BestInitialization,
     Group,
     LearningCurve,
+    best_initialization,
     fixed_point,
     learning_curve,
     learning_curves,
@@ -36,16 +38,20 @@ from .theory import (
     state_evolution,
 )
 from .training import (
+    Tuned,
     approximate_message_passing,
     fine_tune,
     gradient_descent,
     implicit_bias,
+    leave_one_out,
     pretrain,
+    tune,
 )
 
 __version__ = "0.1.0"
 __all__ = [
     "REGIMES",
+    "BestInitialization",
     "ConvergenceError",
     "Group",
     "Initialization",
@@ -53,8 +59,10 @@ __all__ = [
     "Prior",
     "Regime",
     "Task",
+    "Tuned",
     "Weights",
     "approximate_message_passing",
+    "best_initialization",
     "conserved_quantities",
     "denoise",
     "denoiser_slope",
@@ -67,6 +75,7 @@ __all__ = [
     "l_order",
     "learning_curve",
     "learning_curves",
+    "leave_one_out",
     "noisy_labels",
     "penalised_groups",
     "penalty",
@@ -81,4 +90,5 @@ __all__ = [
     "sqrt_k",
     "sqrt_k_single_task",
     "state_evolution",
+    "tune",
 ]

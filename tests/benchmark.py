@@ -16,6 +16,7 @@ from ptft import (
     REGIMES,
     Initialization,
     Task,
+    best_initialization,
     gradient_descent,
     implicit_bias,
     learning_curve,
@@ -30,6 +31,12 @@ from ptft.theory.monte_carlo import monte_carlo_curve
 
 ALPHA = np.linspace(0.01, 0.5, 40)
 TRUTHS = [(0.0, 0.1), (1.0, 0.1), (1.0, 0.01)]  # (overlap, rho_ft), as in Figure 5
+
+
+@pytest.mark.parametrize("alpha", [0.03, 0.1, 0.2])
+def test_best_initialization(benchmark, alpha):
+    best = benchmark(best_initialization, Task(0.1, 0.1, 0.5), alpha)
+    assert best.certified < 1e-3
 
 
 @pytest.mark.parametrize(("overlap", "rho_ft"), TRUTHS)

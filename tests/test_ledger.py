@@ -101,6 +101,21 @@ def test_table(tmp_path):
         '[b]\npart = "figures"\ntitle = "Figure"\nstatus = "planned"\nnote = "Later."\n'
     )
     table = ledger.table("theory", tmp_path).data
-    assert '<tr id="a"><td>T &lt; U</td><td>reproduced</td>' in table
+    assert '<tr id="a" data-status="reproduced"><td>T &lt; U</td><td>reproduced</td>' in table
     assert '<p><a href="chapter.html">A &amp; B</a></p><p>x &lt; y: <strong>1e-09' in table
     assert "Figure" not in table
+
+
+def test_totals_count_every_claim(repository):
+    book = repository / "book"
+    shown = ledger.totals(book).data
+    claims = ledger.claims(book / "claims.toml").values()
+    reproduced = sum(claim.status == "reproduced" for claim in claims)
+    assert f"<td>{reproduced}</td>" in shown.splitlines()[-2]
+    assert f"<td>{len(claims)}</td></tr>" in shown.splitlines()[-2]
+    assert shown.count("<tr>") == 2 + len({claim.part for claim in claims})
+
+
+def test_rows_carry_their_status(repository):
+    shown = ledger.table("theory", repository / "book").data
+    assert 'id="eq-13" data-status="reproduced"' in shown

@@ -102,6 +102,8 @@ def _is_a(value, hint):
         return any(_is_a(value, part) for part in parts)
     if origin is Sequence:
         return isinstance(value, Sequence) and all(_is_a(item, parts[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, dict) and all(_is_a(item, parts[1]) for item in value.values())
     if origin is tuple:
         return len(value) == len(parts) and all(map(_is_a, value, parts))
     return isinstance(value, hint)
@@ -147,6 +149,9 @@ RESULTS = {
     "family": lambda: model.family(0.1, 0.5),
     "Flow": lambda: ptft.pretrain(X, Y, INIT),
     "Flow of the weights": lambda: ptft.pretrain(X, Y, INIT, coordinates="weights"),
+    "BestInitialization": lambda: ptft.best_initialization(TASK, 0.1),
+    "BestInitialization of a limit": lambda: ptft.best_initialization(TASK, 0.3),
+    "Tuned": lambda: ptft.tune(X, Y, [1.0, 0.0, 1.0]),
     "ImplicitBias": lambda: ptft.implicit_bias(X, Y, 1e-3),
     "ImplicitBias of zero labels": lambda: ptft.implicit_bias(X, 0 * Y, 1e-3),
     "ImplicitBiases": lambda: training.implicit_biases(X, Y[:, None], np.ones((3, 1))),

@@ -134,6 +134,11 @@ x = "a listing"
 :label: ex-one
 ```
 The question.
+
+:::{hint}
+:class: dropdown
+Think.
+:::
 ```{exercise-end}
 ```
 
@@ -223,6 +228,13 @@ x = "a listing"
 ### Exercise 1.1 (Is it $x$?)
 
 The question.
+
+<details>
+<summary><b>Hint</b></summary>
+
+Think.
+
+</details>
 ---
 <details>
 <summary><b>Solution</b></summary>

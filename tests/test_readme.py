@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import citing
+
 
 def test_example_runs(repository, capsys):
     text = (repository / "README.md").read_text(encoding="utf-8")
@@ -30,3 +32,9 @@ import ptft
 import ptft.companion.ledger
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_the_entry_to_copy_is_the_bibliographys(repository):
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    [entry] = re.findall(r"```bibtex\n(.*?)\n```", text, flags=re.DOTALL)
+    assert entry == citing.bibtex("anguita2026theory")

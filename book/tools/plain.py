@@ -199,6 +199,10 @@ class Writer:
             title = f"**{name}** {title}".strip()
         else:
             title = f"**{title or node.tagname.title()}**"
+        if "dropdown" in node.get("classes", ()):  # a hint
+            name = title.strip("*")
+            folded = f"<summary><b>{name}</b></summary>\n\n{self._unwrapped(content)}"
+            return f"<details>\n{folded}\n\n</details>"
         return _quote(f"{title}\n\n{self._unwrapped(content)}")
 
     def _unwrapped(self, node: nodes.Element) -> str:

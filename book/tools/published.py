@@ -4,9 +4,10 @@ The book has no fixed host. Whoever publishes it says where its sources and its 
 
     REPOSITORY_URL=https://github.com/OWNER/NAME BOOK_URL=https://OWNER.github.io/NAME/ make book
 
-With the first every page links to the repository, every chapter to Google Colab, and the notebooks
-install the package from there; with the second the notebooks link back to the book. Colab opens
-the folder `book` of the branch REPOSITORY_BRANCH: by default of `main`, where the references are.
+With the first every page links to the repository, every chapter to Google Colab and Binder, and the
+notebooks install the package from there; with the second the notebooks link back to the book. Colab
+and Binder open the folder `book` of the branch REPOSITORY_BRANCH: by default of `main`, with the
+references, which install nothing. `.github/workflows/book.yml` keeps a branch of those that do.
 """
 
 import contextlib
@@ -17,11 +18,13 @@ from urllib.parse import urljoin
 
 import handout
 import nbformat
+import numbering
 import plain
 from jupyter_cache import get_cache
 from sphinx.util import logging
 
 COLAB = "https://colab.research.google.com"
+BINDER = "https://mybinder.org"
 ARCHIVE = "ptft-notebooks.zip"
 INSTALL = """\
 # Where the package is missing, as in Google Colab: install it, with what this notebook imports.
@@ -64,7 +67,8 @@ def setup(app):
     app.connect("html-page-context", offer_notebook)
     app.connect("html-page-context", load_once, priority=900)
     app.connect("build-finished", write)
-    tools = (Path(module).read_bytes() for module in (__file__, handout.__file__, plain.__file__))
+    modules = (__file__, handout.__file__, numbering.__file__, plain.__file__)
+    tools = (Path(module).read_bytes() for module in modules)
     return {
         "parallel_read_safe": True,
         "parallel_write_safe": True,
@@ -81,7 +85,11 @@ def name_homes(app, config):
             repository_branch=os.environ.get("REPOSITORY_BRANCH", "main"),
             use_repository_button=True,
             use_issues_button=True,
-            launch_buttons={"colab_url": COLAB},
+            launch_buttons={
+                "colab_url": COLAB,
+                "binderhub_url": BINDER,
+                "notebook_interface": "jupyterlab",
+            },
         )
     if os.environ.get("BOOK_URL"):
         config.html_baseurl = os.environ["BOOK_URL"].rstrip("/") + "/"
@@ -131,6 +139,9 @@ def page_numbers(env, doctree, page):
     top = doctree.next_node(lambda node: node.tagname == "section")["ids"][0]
     sections = _dotted(env.toc_secnumbers.get(page, {}))
     numbers["section"] = {anchor[1:] or top: number for anchor, number in sections.items()}
+    for label, papers in numbering.table().items():
+        if (anchor := f"equation-{label}") in numbers.get("displaymath", {}):
+            numbers["displaymath"][anchor] += f"; {numbering.words(papers)}"
     return numbers
 
 

@@ -9,7 +9,7 @@ import html
 import re
 from pathlib import Path
 
-from ..errors import needs
+from ._shown import table_class
 
 __all__ = ["cited", "index", "table"]
 
@@ -82,16 +82,16 @@ def table(page="package.html"):
     -------
     IPython.display.HTML
     """
-    with needs("chapters"):
-        from IPython.display import HTML
-
+    shown = table_class()
+    places = [(number, *place) for number, found in index().items() for place in found.items()]
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Equation", "In `ptft`", "What"))
+    numbers = [None, *(number for number, *_ in places)]
     rows = (
-        _row(f"({number})" if first else "", page, *place)
-        for number, places in index().items()
-        for first, place in zip([True, *[False] * len(places)], places.items(), strict=False)
+        _row(f"({number})" if number != before else "", page, *place)
+        for before, (number, *place) in zip(numbers, places, strict=False)
     )
-    return HTML(f"<table>\n<thead><tr>{heads}</tr></thead>\n" + "\n".join(rows) + "\n</table>")
+    table = f"<table>\n<thead><tr>{heads}</tr></thead>\n" + "\n".join(rows) + "\n</table>"
+    return shown(table, [f"({n}): `{name}`. {text}" for n, name, text in places])
 
 
 def _row(number, page, name, summary):

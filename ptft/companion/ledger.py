@@ -7,17 +7,29 @@ claims, and `table` joins the two for the page. Nothing on that page is typed in
 
 import html
 import json
+import re
 import sys
 import tomllib
+from collections import Counter
 from dataclasses import dataclass
 from decimal import ROUND_UP, Decimal
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
 
-from ..errors import needs
+from ._shown import table_class
 
-__all__ = ["STATUSES", "Claim", "Record", "claims", "problems", "record", "records", "table"]
+__all__ = [
+    "STATUSES",
+    "Claim",
+    "Record",
+    "claims",
+    "problems",
+    "record",
+    "records",
+    "table",
+    "totals",
+]
 
 KEY = "ptft-ledger"  # under which an output's metadata holds its record
 STATUSES = {
@@ -223,18 +235,59 @@ def table(part, folder="."):
     -------
     IPython.display.HTML
     """
-    with needs("chapters"):
-        from IPython.display import HTML
-
+    shown = table_class()
     measured = records(folder)
-    rows = [
-        _row(name, claim, _evidence([entry for entry in measured if entry.claim == name], folder))
+    found = {
+        name: (claim, [entry for entry in measured if entry.claim == name])
         for name, claim in claims(Path(folder, "claims.toml")).items()
         if claim.part == part
-    ]
+    }
+    rows = [_row(name, one, _evidence(all_, folder)) for name, (one, all_) in found.items()]
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Claim", "Status", "Measured"))
     body = "\n".join(rows)
-    return HTML(f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>')
+    table = f'<table class="ledger">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>'
+    return shown(table, [_item(*one) for one in found.values()])
+
+
+def _item(claim, entries):
+    measured = [f"{entry.what}: {entry.result}" for entry in entries]
+    text = "; ".join([*measured, *([claim.note] if claim.note else [])])
+    escaped = re.sub(r"([\\`*_<>\[\]])", r"\\\1", f"{claim.status}. {text}")
+    return f"**{claim.title}**: {escaped}"
+
+
+def totals(folder="."):
+    """Return how many claims of each part have which status, to be shown in a notebook.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where `claims.toml` is.
+
+    Returns
+    -------
+    IPython.display.HTML
+    """
+    shown = table_class()
+    counts = Counter((claim.part, claim.status) for claim in _listed(folder))
+    parts = list(dict.fromkeys(part for part, _ in counts))
+    found = [status for status in STATUSES if any(counts[part, status] for part in parts)]
+    rows = [_numbers(part, [counts[part, status] for status in found]) for part in parts]
+    sums = [sum(counts[part, status] for part in parts) for status in found]
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("part", *found, "all"))
+    body = "\n".join([*rows, _numbers("all", sums)])
+    table = f'<table class="ledger-totals">\n<thead><tr>{heads}</tr></thead>\n{body}\n</table>'
+    words = ", ".join(f"{count} {status}" for status, count in zip(found, sums, strict=True))
+    return shown(table, [f"all {sum(sums)} claims: {words}"])
+
+
+def _listed(folder):
+    return claims(Path(folder, "claims.toml")).values()
+
+
+def _numbers(part, counts):
+    cells = "".join(f"<td>{count or ''}</td>" for count in (*counts, sum(counts)))
+    return f'<tr><th scope="row">{html.escape(part)}</th>{cells}</tr>'
 
 
 def _evidence(entries, folder):
@@ -258,4 +311,8 @@ def _row(name, claim, lines):
     lines = [*lines, html.escape(claim.note)] if claim.note else lines
     paragraphs = "".join(f"<p>{line}</p>" for line in lines)
     cells = (html.escape(claim.title), html.escape(claim.status), paragraphs)
-    return f'<tr id="{name}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return (
+        f'<tr id="{name}" data-status="{claim.status}">'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )

@@ -1,6 +1,7 @@
 """The generalization error in high dimension (Section 4.2, Appendices C and E.2)."""
 
 from .bayes import BayesCurve, BayesThresholds, bayes_curve, bayes_thresholds, information, mmse
+from .best import BestInitialization, best_initialization
 from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .features import Features, features_used
 from .limits import (
@@ -21,6 +22,7 @@ __all__ = [
     "STANDARD",
     "BayesCurve",
     "BayesThresholds",
+    "BestInitialization",
     "Features",
     "Gradient",
     "Group",
@@ -37,6 +39,7 @@ __all__ = [
     "basis_pursuit_transition",
     "bayes_curve",
     "bayes_thresholds",
+    "best_initialization",
     "features_used",
     "fixed_point",
     "information",

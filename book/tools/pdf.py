@@ -1,0 +1,47 @@
+"""Sphinx extension: what the PDF needs to read like the pages.
+
+Chapters have the numbers that they have there, and pages without a number have none; a figure that
+readers can move is mentioned, not shown.
+"""
+
+from docutils import nodes
+from explorer import Explorer
+from sphinx import addnodes
+
+SENTENCE = "Here the book's pages have a figure that can be moved."
+
+
+def numbering(numbered):
+    """Return LaTeX to stand before a page's title: its number, or that it has none."""
+    if numbered is None:
+        return r"\setcounter{secnumdepth}{-1}"
+    return rf"\setcounter{{secnumdepth}}{{2}}\setcounter{{chapter}}{{{numbered - 1}}}"
+
+
+def count_by_chapter(app):
+    """Give theorems and exercises the pages' numbers: 3.1, where parts would make it 3.1.1."""
+    if app.builder.format == "latex":
+        app.config.numfig_secnum_depth = 1
+
+
+def adapt(app, doctree, docname):
+    """Change the whole book's tree before it is written."""
+    if app.builder.format != "latex":
+        return
+    # Counted all is; LaTeX's own counters, of figures and equations, have parts above chapters.
+    app.config.numfig_secnum_depth = 2
+    for start in doctree.findall(addnodes.start_of_file):
+        if start["docname"] in app.env.titles:
+            number = app.env.toc_secnumbers.get(start["docname"], {}).get("")
+            raw = nodes.raw("", numbering(number and number[0]) + "\n", format="latex")
+            start.insert(0, raw)
+    for figure in list(doctree.findall(Explorer)):
+        text = nodes.emphasis("", SENTENCE)
+        figure.replace_self(nodes.paragraph("", "", text))
+
+
+def setup(app):
+    """Register the extension with Sphinx."""
+    app.connect("builder-inited", count_by_chapter, priority=900)
+    app.connect("doctree-resolved", adapt, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,61 @@
+"""The PDF has the pages' numbers; what needs a browser is mentioned."""
+
+from types import SimpleNamespace
+
+import pdf
+import pytest
+from docutils import nodes
+from explorer import Explorer
+from sphinx import addnodes
+
+from ptft.companion import equations, ledger
+
+
+@pytest.fixture
+def book():
+    root = nodes.container()
+    for name in ("book/teaching", "book/network"):
+        start = addnodes.start_of_file(docname=name)
+        start += [nodes.section("", nodes.title("", "T"), ids=["t"]), Explorer(view="all")]
+        root += start
+    numbers = {"book/network": {"": (2,), "#a": (2, 1)}, "book/teaching": {}}
+    titles = dict.fromkeys(numbers, "T")
+    return root, SimpleNamespace(toc_secnumbers=numbers, titles=titles)
+
+
+def app(env, kind="latex"):
+    config = SimpleNamespace(numfig_secnum_depth=0)
+    return SimpleNamespace(builder=SimpleNamespace(format=kind), env=env, config=config)
+
+
+def test_chapters_have_the_pages_numbers(book):
+    root, env = book
+    pdf.adapt(app(env), root, "book/index")
+    raws = [node.astext().strip() for node in root.findall(nodes.raw)]
+    assert raws[0] == r"\setcounter{secnumdepth}{-1}"
+    assert raws[1] == r"\setcounter{secnumdepth}{2}\setcounter{chapter}{1}"
+    assert not list(root.findall(Explorer))
+    assert root.astext().count(pdf.SENTENCE) == 2
+
+
+def test_theorems_are_counted_by_chapter_and_figures_below_parts(book):
+    root, env = book
+    one = app(env)
+    pdf.count_by_chapter(one)
+    assert one.config.numfig_secnum_depth == 1
+    pdf.adapt(one, root, "book/index")
+    assert one.config.numfig_secnum_depth == 2
+
+
+def test_other_formats_stay(book):
+    root, env = book
+    pdf.adapt(app(env, "html"), root, "book/index")
+    assert len(list(root.findall(Explorer))) == 2
+
+
+def test_tables_have_a_form_without_html(repository):
+    shown = ledger.table("theory", repository / "book")._repr_markdown_()
+    assert shown.startswith("- **Appendix B.1")
+    claims = ledger.claims(repository / "book" / "claims.toml").values()
+    assert shown.count("\n- ") + 1 == sum(claim.part == "theory" for claim in claims)
+    assert "- (13): `model.penalty.penalty`. " in equations.table()._repr_markdown_()
