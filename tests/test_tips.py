@@ -19,6 +19,8 @@ TWO = """
 <article>
 <section id="section"><h1>Two</h1></section>
 <dl><dt id="term-rich">rich</dt><dd><p>Learns <a href="x.html" id="y">features</a>.</p></dd></dl>
+<dl><dt id="ptft.Task">Task</dt><dd><p>A pair of tasks.</p></dd></dl>
+<a class="reference internal" href="#ptft.Task">Task</a>
 <div class="citation" id="id3"><p>Knuth, 1984.</p></div>
 <div class="proof theorem admonition" id="long">%s</div>
 <a class="reference internal" href="#long">long</a>

@@ -23,6 +23,8 @@ def tip(target):
     kinds = SHOWN.get(target.name)
     if kinds is None or (kinds and not set(kinds) & set(target.get("class", ()))):
         return ""
+    if target.name == "dt" and not target["id"].startswith("term-"):
+        return ""  # the package's names: who points at one wants its page
     shown = [target.find_next_sibling("dd")] if target.name == "dt" else [target]
     if target.name == "figure":
         shown = target.find_all("figcaption")

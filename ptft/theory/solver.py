@@ -31,6 +31,7 @@ _NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
 _NEAR = 3e-4  # at which the coarse search stops
 _GOOD = 5e-13  # residual and error of expectation at which no finer rule is tried
 _POINTS = 2000  # that are solved at once
+_ON_THE_CURVE = 1e-9  # second residual up to which the first one tells on which side the root is
 _STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
 
 
@@ -209,7 +210,7 @@ def _careful(points, s2, theta):
     start = points.start()
     x, y = np.where(lost, start, np.log([s2, theta]))
     # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
-    for inner, max_steps in ((0.1, 60), (1e-9, 1000)):
+    for inner, max_steps in ((0.1, 60), (_ON_THE_CURVE, 1000)):
         left = _outcome(points, np.exp(x), np.exp(y))[1] > TOLERANCE
         if not left.any():
             break
@@ -310,9 +311,9 @@ class _Search:
         # The first residual on the curve, to first order, and its derivative along the curve.
         value = residual[0] - f_y / g_y * residual[1]
         derivative = f_x - f_y * g_x / g_y
-        # Off the curve the sign is sure only where second-order terms cannot change it.
-        sure = np.abs(value) > 4.0 * residual[1] ** 2
-        self.x_bracket.narrow(i[sure], self.x[i[sure]], value[sure])
+        # Off the curve second-order terms may change the sign: a bracket could lose the root.
+        if self.inner <= _ON_THE_CURVE:
+            self.x_bracket.narrow(i, self.x[i], value)
         same = np.sign(value) == self.side[i]
         self.side[i] = np.sign(value)
         self.stride[i] = np.where(same, 2.0 * self.stride[i], _STRIDE)
