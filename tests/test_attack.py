@@ -47,6 +47,8 @@ GROUP_LISTS += GROUP_SCALES
 GROUP_LISTS += [[Group(1.0, 1.0, prior)] for prior in (None, "gaussian", 1.0, Prior)]
 
 WEIGHTS = [v for v in NOT_NUMBERS if v is not None] + [[1.0], 1.0]
+STARTS = [v for v in NOT_NUMBERS if v is not None] + [np.ones(3), 1.0]
+SOLVED = ptft.implicit_bias(X, Y, 1.0)
 CURVE = ptft.learning_curve(TASK, INIT, 0.2)
 
 # Function, arguments that it takes, and for each attacked one the values that it does not take.
@@ -172,6 +174,29 @@ TABLE = [
         },
     ),
     (
+        ptft.best_initialization,
+        {"task": TASK, "alpha": 0.1, "noise": 0.0, "criterion": "mean", "tolerance": 0.1},
+        {
+            "task": [*OTHERS, [], [TASK, None]],
+            "alpha": number(0.0, 1.0, -0.1),
+            "noise": NOT_NEGATIVE,
+            "weights": [v for v in NOT_NUMBERS if v is not None] + [[0.5], [0.5, 0.5], []],
+            "criterion": [None, "median", 1.0, ["mean"]],
+            "tolerance": SMALL,
+        },
+    ),
+    (
+        theory.continual_curve,
+        {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
+        {
+            "task": OTHERS,
+            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
+            "alpha": [*ALPHAS, 1.0, [0.5, 2.0]],
+            "noise": NOT_NEGATIVE,
+            "ridge": NOT_NEGATIVE,
+        },
+    ),
+    (
         ptft.fixed_point,
         {"groups": GROUPS, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
         {
@@ -269,8 +294,31 @@ TABLE = [
             "X": MATRIX,
             "y": [*NOT_NUMBERS, [1.0], np.ones(3), np.ones((2, 1))],
             "sqrt_k": number(0.0, -1.0, np.ones(3), np.ones((4, 1)), one=False),
+            "start": STARTS,
             "method": [None, "best", 1.0, ["newton"]],
             "tolerance": SMALL,
+        },
+    ),
+    (
+        ptft.leave_one_out,
+        {"X": X, "beta": SOLVED.beta, "nu": SOLVED.nu, "sqrt_k": 1.0, "ridge": 0.0},
+        {
+            "X": MATRIX,
+            "beta": [*NOT_NUMBERS, np.ones(3), 1.0],
+            "nu": [*NOT_NUMBERS, np.ones(3), 1.0],
+            "sqrt_k": number(0.0, -1.0, np.ones(3), one=False),
+            "ridge": NOT_NEGATIVE,
+            "corrections": whole(-1),
+        },
+    ),
+    (
+        ptft.tune,
+        {"X": X, "y": Y, "beta_pt": np.array([1.0, 0.0, 0.0, 0.0])},
+        {
+            "X": MATRIX,
+            "y": [*NOT_NUMBERS, [1.0], np.ones(3), np.zeros(2)],
+            "beta_pt": [*NOT_NUMBERS, np.ones(3), [], np.ones((4, 1))],
+            "ridge": number(-1.0, np.ones((1, 1)), [], one=False),
         },
     ),
     (
@@ -298,6 +346,7 @@ TABLE = [
             "y": [*NOT_NUMBERS, [1.0], np.ones(3)],
             "sqrt_k": number(0.0, -1.0, np.ones(3), one=False),
             "ridge": NOT_NEGATIVE,
+            "start": STARTS,
             "teacher": [v for v in NOT_NUMBERS if v is not None] + [np.ones(3), 1.0],
             "tolerance": SMALL,
             "max_iterations": whole(0, -1),
@@ -392,7 +441,8 @@ ATTACKS = [
 
 def test_the_attack_covers_the_public_functions():
     attacked = {function.__qualname__ for function, *_ in TABLE}
-    classes = {"ConvergenceError", "Group", "LearningCurve", "Regime", "Weights", "REGIMES"}
+    classes = {"ConvergenceError", "Group", "Regime", "Weights", "REGIMES"}
+    classes |= {"BestInitialization", "LearningCurve", "Tuned"}
     assert set(ptft.__all__) - classes <= attacked
 
 

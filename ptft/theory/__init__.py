@@ -16,6 +16,7 @@ from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, 
 from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
 from .sensitivities import Gradient, Sensitivities
 from .state_evolution import StateEvolution, state_evolution
+from .trained_start import ContinualCurve, StartedGroup, continual_curve, continual_fixed_point
 
 __all__ = [
     "FINE",
@@ -23,6 +24,7 @@ __all__ = [
     "BayesCurve",
     "BayesThresholds",
     "BestInitialization",
+    "ContinualCurve",
     "Features",
     "Gradient",
     "Group",
@@ -34,12 +36,15 @@ __all__ = [
     "PretrainingValue",
     "QuadratureRule",
     "Sensitivities",
+    "StartedGroup",
     "StateEvolution",
     "basis_pursuit",
     "basis_pursuit_transition",
     "bayes_curve",
     "bayes_thresholds",
     "best_initialization",
+    "continual_curve",
+    "continual_fixed_point",
     "features_used",
     "fixed_point",
     "information",

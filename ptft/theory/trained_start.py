@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 from .. import errors
 from ..errors import ConvergenceError
@@ -280,6 +280,6 @@ def _root(falling, x, highest):
         result = falling(other)
         if value * result <= 0.0:
             low, high = sorted((x, other))
-            return optimize.toms748(falling, low, high, xtol=1e-14, rtol=1e-14)
+            return scipy.optimize.toms748(falling, low, high, xtol=1e-14, rtol=1e-14)
         x, value, step = other, result, min(2.0 * step, 4.0)
     return np.copysign(np.inf, x - highest)
