@@ -5,6 +5,8 @@ readers can tell apart; the baseline network (c = 1e-3, lambda = 0, gamma = 0) i
 smaller values of a parameter are blue, larger ones orange to red.
 """
 
+import os
+
 import numpy as np
 
 from ..errors import needs
@@ -97,6 +99,17 @@ def use_style():
             ),
         }
     )
+    if os.environ.get("PTFT_FIGURES") == "svg":
+        _draw_for_pages()
+
+
+def _draw_for_pages():
+    """Make figures of notebooks drawings without a ground: pages of a book are light or dark."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg")
+    grounds = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    plt.rcParams.update(dict.fromkeys(grounds, "none") | {"svg.hashsalt": "ptft"})
 
 
 def network_color(parameter, value):
