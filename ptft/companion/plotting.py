@@ -399,15 +399,16 @@ def draw_portrait(axis, x, y, values, levels, limits):
     -------
     matplotlib.collections.QuadMesh
     """
-    image = axis.pcolormesh(
-        x, y, values, cmap="cividis", vmin=limits[0], vmax=limits[1], shading="gouraud"
-    )
+    look = {"cmap": "cividis", "vmin": limits[0], "vmax": limits[1], "shading": "gouraud"}
+    # as pixels also where figures are drawings: a smooth field takes some 200 MB as one
+    image = axis.pcolormesh(x, y, values, rasterized=True, **look)
     shown = levels[(levels > np.min(values)) & (levels < np.max(values))]
     if shown.size:  # matplotlib warns where there is no line to draw
-        style = {"colors": "black", "linewidths": 0.9, "linestyles": "solid"}
+        # nearly black and white, so that they stay so in the dark: the field does not change
+        style = {"colors": "0.02", "linewidths": 0.9, "linestyles": "solid"}
         lines = axis.contour(x, y, values, shown, **style)
         for label in axis.clabel(lines, fmt="%.1f", fontsize=9):
-            label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+            label.set_path_effects([withStroke(linewidth=2.5, foreground="0.99")])
     axis.grid(visible=False)
     return image
 
