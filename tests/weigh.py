@@ -31,6 +31,8 @@ SET = """() => {
 class Handler(SimpleHTTPRequestHandler):
     """Serve files, text compressed."""
 
+    protocol_version = "HTTP/1.1"  # connections stay open
+
     def do_GET(self):
         """Answer with a file."""
         path = Path(self.translate_path(self.path))
@@ -68,7 +70,7 @@ def weigh(browser, root, address, name):
     page.on("request", note)
     page.goto(address + name, wait_until="commit", timeout=120_000)
     time = page.wait_for_function(SET, timeout=180_000, polling=100).json_value()
-    page.wait_for_load_state("networkidle", timeout=120_000)
+    page.wait_for_load_state("load", timeout=120_000)
     context.close()
     return len(disk), sum(sent), sum(disk), time / 1e3
 

@@ -2,12 +2,15 @@
 
 The theme brings Font Awesome (its free icons: CC BY 4.0) as a script of 1.5 MB, which replaces some
 twenty elements of a page by drawings. Here the drawings that the book uses are taken from that
-script when the book is built and become masks in `_static/icons.css`; the script is left empty.
+script when the book is built and become masks in `_static/icons.css`; the script is left empty. Of
+its font, which boxes and links use, the theme's own icons are kept.
 """
 
 import re
 from pathlib import Path
 from urllib.parse import quote
+
+from fontTools import subset
 
 SHEET = "icons.css"
 SHARED = """\
@@ -21,6 +24,8 @@ NAME = re.compile(r"\bfa-(?!solid|brands|lg\b)([a-z0-9-]+)")
 SVG = """\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"><path d="{path}"/></svg>"""
 DRAWING = r'(?<=[{{,])"?{}"?:\[(\d+),(\d+),\[[^]]*\],"\w+","([^"]+)"\]'
+FONT = "fa-solid-900"
+GLYPH = re.compile(r'--pst-[\w-]+:"(.)"')
 
 
 def setup(app):
@@ -43,6 +48,7 @@ def write(app, exception):
         rules = [rule(name, drawings) for name in sorted(names)]
         (static / SHEET).write_text(SHARED + "\n".join(filter(None, rules)) + "\n")
         script.write_text("")
+    shrink_font(static)
     for source in static.glob("**/*.map"):  # of scripts: for those who mend the theme
         source.unlink()
 
@@ -55,3 +61,19 @@ def rule(name, drawings):
     width, height, path = found.groups()
     svg = SVG.format(width=width, height=height, path=path)
     return f".fa-{name} {{ --icon: url('data:image/svg+xml,{quote(svg, safe=' =:/')}'); }}"
+
+
+def shrink_font(static):
+    """Keep of the icons' font what the theme's style sheet shows by its variables."""
+    sheet = static / "styles" / "pydata-sphinx-theme.css"
+    rules = sheet.read_text(encoding="utf-8")
+    compressed = rf'url\([^)]*/{FONT}\.woff2\) format\("woff2"\),'
+    if re.search(compressed, rules) is None:  # done by an earlier build
+        return
+    path = static / "vendor" / "fontawesome" / "webfonts" / f"{FONT}.ttf"
+    font = subset.load_font(path, subset.Options())
+    subsetter = subset.Subsetter()
+    subsetter.populate(text="".join(GLYPH.findall(rules)))
+    subsetter.subset(font)
+    font.save(path)
+    sheet.write_text(re.sub(compressed, "", rules), encoding="utf-8")
