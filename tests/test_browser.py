@@ -3,6 +3,7 @@
 `make book` comes first; `python tests/test_browser.py` prints a table of what is found.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -31,7 +32,8 @@ pytestmark = [
 CUT = """() => {
   const wide = (box) => box.scrollWidth > box.clientWidth + 1;
   const shown = (element) => element.getClientRects().length > 0;
-  const right = document.querySelector("article").getBoundingClientRect().right + 1;
+  const text = document.querySelector("article") || document.body;
+  const right = text.getBoundingClientRect().right + 1;
   const inline = [...document.querySelectorAll("article span.math .katex-html .base")];
   const name = (element) => element.textContent.slice(0, 60);
   return {
@@ -44,13 +46,14 @@ CUT = """() => {
 """What is wider than its place."""
 
 RAW = """() => {
-  const walker = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+  const text = document.querySelector("article") || document.body;
+  const walker = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
   const found = [];
   while (walker.nextNode()) {
     const node = walker.currentNode;
     if (node.parentElement.closest("pre, code, script, style, annotation, textarea")) continue;
-    const text = node.data.trim();
-    if (/\\\\[()\\[\\]a-zA-Z]|\\$[^$]*\\\\/.test(text)) found.push(text.slice(0, 60));
+    const words = node.data.trim();
+    if (/\\\\[()\\[\\]a-zA-Z]|\\$[^$]*\\\\/.test(words)) found.push(words.slice(0, 60));
   }
   return found.concat([...document.querySelectorAll(".katex-error")].map((e) => e.textContent));
 }"""
@@ -145,10 +148,70 @@ def test_a_solution_unfolds(visit):
     assert page.evaluate("document.documentElement.scrollHeight") > before
 
 
-@pytest.mark.parametrize("words", ["AMP", "participation ratio", "γ"])
-def test_search_finds(visit, words):
-    page = visit(f"search.html?q={words}").page
-    expect(page.locator("#search-results li").first).to_be_visible(timeout=10_000)
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("AMP", "assing"),
+        ("participation ratio", "articipation"),
+        ("γ", "γ"),
+        ("lambda", "λ"),
+        ("ptft.Task", "Task"),
+    ],
+)
+def test_search_finds(visit, words, expected):
+    each = visit(f"search.html?q={words}", 360)
+    expect(each.page.locator("#search-results li").first).to_be_visible(timeout=10_000)
+    first = each.page.locator("#search-results li").first
+    assert expected in first.inner_text()
+    assert first.locator("mark").count()
+    assert each.findings() == []
+    first.locator("a").click()
+    expect(each.page.locator("article h1").first).to_be_visible()
+
+
+def test_search_says_that_nothing_is_found(visit):
+    page = visit("search.html?q=xylophone").page
+    expect(page.locator("#search-results")).to_contain_text("Nothing has")
+
+
+def test_a_figure_follows_the_page(visit):
+    page = visit("book/theorem.html").page
+    shown = page.locator("img.drawing:visible")
+    light = shown.count()
+    assert light
+    page.evaluate("() => { document.documentElement.dataset.theme = 'dark'; }")
+    assert shown.count() == light
+    assert all("-dark.svg" in image.get_attribute("src") for image in shown.all())
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_letters_of_figures_can_be_read_on_a_phone(visit, name):
+    for image in visit(name, 360).page.locator("img.drawing:visible").all():
+        least = float(re.search(r"--readable: (\d+)px", image.get_attribute("style"))[1])
+        assert image.bounding_box()["width"] >= least - 1
+
+
+def test_the_explorer_by_mouse_touch_and_keyboard(browser):
+    context = browser.new_context(viewport={"width": 360, "height": 800}, has_touch=True)
+    page = context.new_page()
+    page.goto((HTML / "book/explorer.html").as_uri())
+    slider = page.locator("ptft-explorer input[type=range]").first
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    y, seen = box["y"] + box["height"] / 2, []
+
+    def at(share):
+        return box["x"] + share * box["width"], y
+
+    page.mouse.click(*at(0.25))
+    seen.append(slider.input_value())
+    page.touchscreen.tap(*at(0.75))
+    seen.append(slider.input_value())
+    slider.focus()
+    page.keyboard.press("ArrowLeft")
+    seen.append(slider.input_value())
+    context.close()
+    assert len(set(seen)) == 3
 
 
 def main():

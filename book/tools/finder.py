@@ -29,6 +29,7 @@ class Sections(HTMLParser):
     def handle_starttag(self, tag, attrs):
         """Begin a section, or an element in one."""
         if tag in VOID:
+            self._space(tag)
             return
         attributes = dict(attrs)
         _, silent, section = self._open[-1] if self._open else ("", True, None)

@@ -20,8 +20,12 @@ NEEDS = {
     "katex": r'class="katex',
     "mystnb": r'class="[^"]*\bcell\b',
 }
-SEARCH = re.compile(r"\s*<script src=\"[^\"]*(searchtools|language_data|searchindex)\.js\"></script>")
-THEBE = re.compile(r"\s*<script( type=\"text/x-thebe-config\")?>(?=\s*\{|kernelName).*?</script>", re.S)
+SEARCH = re.compile(
+    r"\s*<script src=\"[^\"]*(searchtools|language_data|searchindex)\.js\"></script>"
+)
+THEBE = re.compile(
+    r"\s*<script( type=\"text/x-thebe-config\")?>(?=\s*\{|kernelName).*?</script>", re.S
+)
 
 
 def setup(app):
