@@ -1,4 +1,4 @@
-"""Sphinx extension: what the search page looks through, the text of every section as readers see it.
+"""Sphinx extension: what the search page looks through, each section's text as readers see it.
 
 Sphinx's own index has stems in place of words and TeX in place of formulas, and it reads pages over
 a network to quote them. Here a script, `_static/sections.js`, holds the sections' text, formulas
