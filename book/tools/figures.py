@@ -1,7 +1,8 @@
 """Sphinx extension: figures that are drawings come in two, for light pages and for dark ones.
 
 Cells draw SVG without a ground (see `ptft.companion.plotting`). A build makes them smaller, writes
-one for dark pages beside each, and shows the one that goes with the page; the other is not loaded. A narrow screen shows a figure so wide that its smallest letters have 9 px.
+one for dark pages beside each, and shows the one that goes with the page; the other is not loaded.
+A narrow screen shows a figure so wide that its smallest letters have 9 px.
 """
 
 import re
