@@ -26,7 +26,7 @@ from nbformat import NotebookNode
 
 BOOK = Path(__file__).resolve().parents[1]
 TIMEOUT = 600  # seconds for a cell, as in _config.yml: a busy machine is no failure
-IMAGES = ("image/png", "image/jpeg")
+IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 

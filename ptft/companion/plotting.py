@@ -5,6 +5,8 @@ readers can tell apart; the baseline network (c = 1e-3, lambda = 0, gamma = 0) i
 smaller values of a parameter are blue, larger ones orange to red.
 """
 
+import os
+
 import numpy as np
 
 from ..errors import needs
@@ -97,6 +99,17 @@ def use_style():
             ),
         }
     )
+    if os.environ.get("PTFT_FIGURES") == "svg":
+        _draw_for_pages()
+
+
+def _draw_for_pages():
+    """Make figures of notebooks drawings without a ground: pages of a book are light or dark."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+    set_matplotlib_formats("svg")
+    grounds = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
+    plt.rcParams.update(dict.fromkeys(grounds, "none") | {"svg.hashsalt": "ptft"})
 
 
 def network_color(parameter, value):
@@ -386,15 +399,16 @@ def draw_portrait(axis, x, y, values, levels, limits):
     -------
     matplotlib.collections.QuadMesh
     """
-    image = axis.pcolormesh(
-        x, y, values, cmap="cividis", vmin=limits[0], vmax=limits[1], shading="gouraud"
-    )
+    look = {"cmap": "cividis", "vmin": limits[0], "vmax": limits[1], "shading": "gouraud"}
+    # as pixels also where figures are drawings: a smooth field takes some 200 MB as one
+    image = axis.pcolormesh(x, y, values, rasterized=True, **look)
     shown = levels[(levels > np.min(values)) & (levels < np.max(values))]
     if shown.size:  # matplotlib warns where there is no line to draw
-        style = {"colors": "black", "linewidths": 0.9, "linestyles": "solid"}
+        # nearly black and white, so that they stay so in the dark: the field does not change
+        style = {"colors": "0.02", "linewidths": 0.9, "linestyles": "solid"}
         lines = axis.contour(x, y, values, shown, **style)
         for label in axis.clabel(lines, fmt="%.1f", fontsize=9):
-            label.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+            label.set_path_effects([withStroke(linewidth=2.5, foreground="0.99")])
     axis.grid(visible=False)
     return image
 
