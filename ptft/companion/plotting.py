@@ -105,8 +105,8 @@ def use_style():
 
 def _draw_for_pages():
     """Make figures of notebooks drawings without a ground: pages of a book are light or dark."""
-    from matplotlib_inline.backend_inline import set_matplotlib_formats
-
+    with needs("chapters"):
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
     set_matplotlib_formats("svg")
     grounds = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     plt.rcParams.update(dict.fromkeys(grounds, "none") | {"svg.hashsalt": "ptft"})
