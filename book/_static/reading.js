@@ -45,7 +45,6 @@
 
   /** Mathematics in new HTML, where a script sets it. */
   function typeset(element) {
-    if (window.MathJax?.typesetPromise) window.MathJax.typesetPromise([element]).catch(() => {});
   }
 
   /** A box beside a link that says what it leads to; Escape closes it. */
@@ -87,7 +86,6 @@
       link.setAttribute("aria-describedby", box.id);
       typeset(box);
       place(link);
-      if (window.MathJax?.startup?.promise) setTimeout(() => shownFor === link && place(link), 150);
     }
 
     const linkOf = (event) => {
