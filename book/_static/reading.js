@@ -43,10 +43,6 @@
     title.after(button);
   }
 
-  /** Mathematics in new HTML, where a script sets it. */
-  function typeset(element) {
-  }
-
   /** A box beside a link that says what it leads to; Escape closes it. */
   function addTips() {
     const tips = window.ptftTips ?? {};
@@ -84,7 +80,6 @@
       box.hidden = false;
       shownFor = link;
       link.setAttribute("aria-describedby", box.id);
-      typeset(box);
       place(link);
     }
 
