@@ -91,7 +91,7 @@ benchmark: $(READY)  ## time the solvers
 
 # Tests of the package alone, without torch and the book's tools.
 CORE_TESTS := penalty regimes network replica limits channel state_evolution message_passing implicit_bias \
-    flow trajectory modes monte_carlo trained_start identities errors values attack storage experiments
+    flow trajectory modes monte_carlo trained_start imperfect identities errors values attack storage experiments
 TEST_TOOLS := $(shell grep -E '^(pytest|hypothesis|mpmath)' requirements.txt)
 
 oldest newest:  ## test the package with the oldest versions allowed, or with the newest

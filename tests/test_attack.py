@@ -186,6 +186,29 @@ TABLE = [
         },
     ),
     (
+        theory.pretraining_curve,
+        {"task": TASK, "init": INIT, "alpha_pt": 0.5, "noise_pt": 0.0},
+        {
+            "task": OTHERS,
+            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
+            "alpha_pt": ALPHAS,
+            "noise_pt": NOT_NEGATIVE,
+        },
+    ),
+    (
+        theory.imperfect_curve,
+        {"task": TASK, "init": INIT, "alpha": 0.2, "alpha_pt": 0.5, "noise_pt": 0.0},
+        {
+            "task": OTHERS,
+            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
+            "alpha": ALPHAS,
+            "alpha_pt": POSITIVE,
+            "noise_pt": NOT_NEGATIVE,
+            "noise": NOT_NEGATIVE,
+            "ridge": NOT_NEGATIVE,
+        },
+    ),
+    (
         theory.continual_curve,
         {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
         {

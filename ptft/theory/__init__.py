@@ -4,6 +4,7 @@ from .bayes import BayesCurve, BayesThresholds, bayes_curve, bayes_thresholds, i
 from .best import BestInitialization, best_initialization
 from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .features import Features, features_used
+from .imperfect import imperfect_curve, imperfect_groups, pretraining_curve
 from .limits import (
     PretrainingValue,
     basis_pursuit,
@@ -47,6 +48,8 @@ __all__ = [
     "continual_fixed_point",
     "features_used",
     "fixed_point",
+    "imperfect_curve",
+    "imperfect_groups",
     "information",
     "learning_curve",
     "learning_curves",
@@ -55,6 +58,7 @@ __all__ = [
     "moments",
     "monte_carlo_curve",
     "penalised_groups",
+    "pretraining_curve",
     "pretraining_value",
     "recovery_threshold",
     "state_evolution",

@@ -29,10 +29,15 @@ from ..model.tasks import Task
 from ..values import Value
 from .state_evolution import check_sample_size
 
-__all__ = ["ContinualCurve", "StartedGroup", "continual_curve", "continual_fixed_point"]
+__all__ = [
+    "ContinualCurve",
+    "StartedGroup",
+    "continual_curve",
+    "continual_fixed_point",
+    "dual_nodes",
+]
 
 TOLERANCE = 1e-10
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(20)
 _V = np.linspace(-9.5, 9.5, 39)  # in standard deviations: panels that resolve the Gaussian
 
 
@@ -209,7 +214,7 @@ def _average(group, s2, theta):
     a, b = group.sqrt_k / 2.0, theta / 2.0
     shift = 2.0 * penalty_gradient(group.start, group.sqrt_k)
     tau2 = group.variance + s2
-    u, measure = _nodes(group.mean, np.sqrt(tau2), a, b, shift)
+    u, measure = dual_nodes(group.mean, np.sqrt(tau2), a, b, shift)
     sinh, cosh = a * np.sinh(u), a * np.cosh(u)
     jacobian, step = cosh + b, sinh + b * (u - shift) - group.mean
     measure = measure * jacobian * np.exp(-0.5 * step**2 / tau2) / np.sqrt(2.0 * np.pi * tau2)
@@ -223,14 +228,18 @@ def _average(group, s2, theta):
     )
 
 
-def _nodes(mean, tau, a, b, shift):
-    """Return nodes in u and their weights: panels no wider than 1, nor than half a tau of z."""
+def dual_nodes(mean, tau, a, b, shift=0.0, n_nodes=20):
+    """Return nodes in u and weights, for integrals over u of functions of z ~ N(mean, tau^2).
+
+    Panels are no wider than 1, nor than half a tau of z = a sinh(u) + b (u - shift).
+    """
     z = mean + tau * _V + b * shift
     edges = np.copysign(dual_denoiser(np.abs(z), a, b), z)
     edges = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
-    half = np.diff(edges) / 2.0
-    middle = (edges[1:] + edges[:-1]) / 2.0
-    return (middle[:, None] + half[:, None] * _NODES).ravel(), (half[:, None] * _WEIGHTS).ravel()
+    half = np.diff(edges)[:, None] / 2.0
+    middle = (edges[1:] + edges[:-1])[:, None] / 2.0
+    x, weights = np.polynomial.legendre.leggauss(n_nodes)
+    return (middle + half * x).ravel(), (half * weights).ravel()
 
 
 def _solve(groups, alpha, noise, ridge):
