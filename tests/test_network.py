@@ -364,3 +364,23 @@ def test_bad_input_is_named_with_its_value(case):
         call()
     assert argument in str(caught.value)
     assert value in str(caught.value)
+
+
+def test_a_task_says_what_it_was_made_of():
+    task = Task(0.1, 0.3, 0.25)
+    assert (task.rho_pt, task.rho_ft, task.overlap, task.amplitude_pt) == (0.1, 0.3, 0.25, 1.0)
+    again = Task(0.1, rho_shared=task.rho_shared, rho_new=task.rho_new)
+    assert again.rho_ft == pytest.approx(0.3, rel=1e-14)
+    assert again.overlap == pytest.approx(0.25, rel=1e-14)
+
+
+def test_shares_that_rounding_puts_above_1_are_1():
+    """0.7 / 0.7 and the like may exceed 1 by a rounding."""
+    for rho in np.linspace(0.01, 0.99, 99):
+        assert Task(rho, rho, 1.0).rho_shared == 1.0
+        assert Task(rho, 1.0 - rho, 0.0).rho_new <= 1.0
+
+
+def test_a_prior_is_of_sizes_whose_squares_are_numbers():
+    with pytest.raises(ValueError, match="means must be"):
+        Prior([1.0], [1e151], [0.0])
