@@ -228,10 +228,25 @@ def _average(group, s2, theta):
     )
 
 
-def dual_nodes(mean, tau, a, b, shift=0.0, n_nodes=20):
+def dual_nodes(
+    mean: float, tau: float, a: float, b: float, shift: float = 0.0, n_nodes: int = 20
+) -> tuple[np.ndarray, np.ndarray]:
     """Return nodes in u and weights, for integrals over u of functions of z ~ N(mean, tau^2).
 
     Panels are no wider than 1, nor than half a tau of z = a sinh(u) + b (u - shift).
+
+    Parameters
+    ----------
+    mean, tau : float
+        Of z.
+    a, b, shift : float
+        sqrt(k) / 2, theta / 2 and the w of this module's equation.
+    n_nodes : int
+        A panel's.
+
+    Returns
+    -------
+    nodes, weights : array, shape (n,)
     """
     z = mean + tau * _V + b * shift
     edges = np.copysign(dual_denoiser(np.abs(z), a, b), z)
