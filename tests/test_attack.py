@@ -51,6 +51,15 @@ STARTS = [v for v in NOT_NUMBERS if v is not None] + [np.ones(3), 1.0]
 SOLVED = ptft.implicit_bias(X, Y, 1.0)
 CURVE = ptft.learning_curve(TASK, INIT, 0.2)
 
+A_CURVE = {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0}
+BAD_CURVE = {
+    "task": OTHERS,
+    "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
+    "alpha": ALPHAS,
+    "noise": NOT_NEGATIVE,
+    "ridge": NOT_NEGATIVE,
+}
+
 # Function, arguments that it takes, and for each attacked one the values that it does not take.
 TABLE = [
     (
@@ -142,14 +151,8 @@ TABLE = [
     (ptft.penalised_groups, {"task": TASK, "init": INIT}, {"task": OTHERS, "init": OTHERS}),
     (
         ptft.learning_curve,
-        {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
-        {
-            "task": OTHERS,
-            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
-            "alpha": ALPHAS,
-            "noise": NOT_NEGATIVE,
-            "ridge": NOT_NEGATIVE,
-        },
+        A_CURVE,
+        BAD_CURVE,
     ),
     (
         ptft.learning_curves,
@@ -164,14 +167,8 @@ TABLE = [
     ),
     (
         theory.sensitivities.sensitivities,
-        {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
-        {
-            "task": OTHERS,
-            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
-            "alpha": [*ALPHAS, 1.0, [0.5, 2.0]],
-            "noise": NOT_NEGATIVE,
-            "ridge": NOT_NEGATIVE,
-        },
+        A_CURVE,
+        BAD_CURVE | {"alpha": [*ALPHAS, 1.0, [0.5, 2.0]]},
     ),
     (
         ptft.best_initialization,
@@ -198,26 +195,12 @@ TABLE = [
     (
         theory.imperfect_curve,
         {"task": TASK, "init": INIT, "alpha": 0.2, "alpha_pt": 0.5, "noise_pt": 0.0},
-        {
-            "task": OTHERS,
-            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
-            "alpha": ALPHAS,
-            "alpha_pt": POSITIVE,
-            "noise_pt": NOT_NEGATIVE,
-            "noise": NOT_NEGATIVE,
-            "ridge": NOT_NEGATIVE,
-        },
+        BAD_CURVE | {"alpha_pt": POSITIVE, "noise_pt": NOT_NEGATIVE},
     ),
     (
         theory.continual_curve,
-        {"task": TASK, "init": INIT, "alpha": 0.2, "noise": 0.0, "ridge": 0.0},
-        {
-            "task": OTHERS,
-            "init": [*OTHERS, Initialization([1e-3, 1e-2], 0.0)],
-            "alpha": [*ALPHAS, 1.0, [0.5, 2.0]],
-            "noise": NOT_NEGATIVE,
-            "ridge": NOT_NEGATIVE,
-        },
+        A_CURVE,
+        BAD_CURVE | {"alpha": [*ALPHAS, 1.0, [0.5, 2.0]]},
     ),
     (
         ptft.fixed_point,

@@ -65,14 +65,6 @@ PLAIN = """() => document.querySelectorAll(".katex").forEach((formula) => {
 """Formulas are as dark as the text around them, but of so many parts that looking takes minutes."""
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
 class Visit:
     """A page, opened from the folder that it was built in, and what went wrong meanwhile."""
 

@@ -13,24 +13,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import port
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from browsers import IN_BROWSER
+from playwright.sync_api import expect
 
 import ptft
 from ptft import balanced
 from ptft.companion import plotting
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-IN_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 WITH_NODE = pytest.mark.skipif(port.NODE is None, reason="needs node")
 
 CONFIGURATION = """\
@@ -136,14 +125,6 @@ def dashes(style):
 
 
 # In the browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

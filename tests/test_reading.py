@@ -4,11 +4,10 @@ import json
 import shutil
 
 import pytest
+from browsers import IN_BROWSER
+from playwright.sync_api import expect
 
-playwright = pytest.importorskip("playwright.sync_api")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+pytestmark = IN_BROWSER
 
 PAGE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>x</title>
@@ -27,14 +26,6 @@ PAGE = """\
 </article></html>
 """
 TIPS = {"#equation-a": "<b>x = 1</b>", "other.html#term-rich": "Learns features."}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -74,9 +65,9 @@ def test_all_code_by_one_switch_that_is_remembered(page):
 def test_tips_by_pointer(page):
     tip = page.get_by_role("tooltip")
     page.get_by_text("rich").hover()
-    playwright.expect(tip).to_have_text("Learns features.")
+    expect(tip).to_have_text("Learns features.")
     page.get_by_text("nothing").hover()
-    playwright.expect(tip).to_be_hidden()
+    expect(tip).to_be_hidden()
 
 
 def test_tips_by_keyboard(page):
@@ -84,11 +75,11 @@ def test_tips_by_keyboard(page):
     link = page.get_by_role("link", name="(1.1)")
     page.locator("button.show-code").focus()
     page.keyboard.press("Tab")
-    playwright.expect(tip).to_have_text("x = 1")
+    expect(tip).to_have_text("x = 1")
     assert link.get_attribute("aria-describedby") == tip.get_attribute("id")
     assert link.get_attribute("title") is None  # one tip, not two
     page.keyboard.press("Escape")
-    playwright.expect(tip).to_be_hidden()
+    expect(tip).to_be_hidden()
     assert link.get_attribute("aria-describedby") is None
 
 

@@ -10,7 +10,6 @@ Every page's footer names version, commit and licences.
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import yaml
@@ -20,6 +19,8 @@ from pybtex.style.formatting.unsrt import Style
 from pybtex.style.labels import BaseLabelStyle
 from pybtex.style.template import first_of, optional, sentence
 from sphinx.util.docutils import SphinxDirective
+
+from ptft.sweeps import provenance
 
 ROOT = Path(__file__).resolve().parents[2]
 STYLE = "author_year_links"
@@ -106,12 +107,7 @@ def commit():
 
 
 def _git(*arguments):
-    command = ["git", "-C", str(ROOT), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # no git
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return provenance.output("git", "-C", str(ROOT), *arguments)
 
 
 def footer():

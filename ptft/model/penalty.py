@@ -156,6 +156,11 @@ def dual_denoiser(z, a, b, accuracy=1e-15):
     return u
 
 
+def signed_dual_denoiser(z, a, b):
+    """Solve a sinh(u) + b u = z for z of either sign, to full accuracy."""
+    return np.copysign(dual_denoiser(np.abs(z), a, b), z)
+
+
 def denoise(z: ArrayLike, theta: ArrayLike, sqrt_k: ArrayLike) -> float | np.ndarray:
     """Return the scalar denoiser x_hat(z; theta, k), equation (17).
 

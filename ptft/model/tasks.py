@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,6 +73,12 @@ class Prior:
                 for w, m, v in zip(self.weights, self.means, self.variances, strict=True)
             )
         )
+
+    def components(self) -> Iterator[tuple[float, float, float]]:
+        """Yield share, mean and variance of each Gaussian; a mean other than 0 has both signs."""
+        for weight, mean, variance in zip(self.weights, self.means, self.variances, strict=True):
+            signed = (mean, -mean) if mean else (mean,)
+            yield from ((weight / len(signed), mu, variance) for mu in signed)
 
     def sample(self, size: int, rng: np.random.Generator) -> np.ndarray:
         """Draw coefficients.

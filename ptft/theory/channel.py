@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import errors
-from ..model.penalty import dual_denoiser
+from ..model.penalty import dual_denoiser, signed_dual_denoiser
 from ..model.tasks import Prior
 
 __all__ = [
@@ -76,19 +76,29 @@ def checked_groups(groups: Sequence[Group], ends: Sequence[float] = ()) -> list[
     ValueError
         For a probability, a sqrt_k or a prior that is none.
     """
-    try:
-        groups = [Group(*group) for group in groups]
-    except TypeError as error:
-        raise ValueError(f"groups must be a list of Group, got {groups!r}") from error
-    if not groups:
-        raise ValueError("groups must hold at least one Group, got none")
-    each = [errors.number("probability", group.probability, 0.0, 1.0) for group in groups]
+    groups, each = listed_groups(groups, Group)
     name = f"sqrt_k, other than {' or '.join(f'{end:g}' for end in ends)}," if ends else "sqrt_k"
     for group in groups:
         errors.instance("prior", group.prior, Prior)
         if ends is not None and (np.ndim(group.sqrt_k) or group.sqrt_k not in ends):
             errors.number(name, group.sqrt_k, 1e-100, 1e100)
-    shares = errors.shares("the groups' probabilities", each)
+    return present_groups(groups, each)
+
+
+def listed_groups(groups, kind):
+    """Return a list of groups, which are of the named tuple `kind`, and their probabilities."""
+    try:
+        groups = [kind(*group) for group in groups]
+    except TypeError as error:
+        raise ValueError(f"groups must be a list of {kind.__name__}, got {groups!r}") from error
+    if not groups:
+        raise ValueError(f"groups must hold at least one {kind.__name__}, got none")
+    return groups, [errors.number("probability", g.probability, 0.0, 1.0) for g in groups]
+
+
+def present_groups(groups, probabilities):
+    """Return the groups that hold coordinates, with probabilities that sum to 1."""
+    shares = errors.shares("the groups' probabilities", probabilities)
     pairs = zip(groups, shares.tolist(), strict=True)
     return [group._replace(probability=share) for group, share in pairs if share > 0.0]
 
@@ -138,10 +148,10 @@ def half_lines(groups: Sequence[Group]) -> HalfLines:
     """Return the `HalfLines` of a list of `Group`, as one problem."""
     rows = []
     for probability, scale, prior in groups:
-        for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
-            signed = (mean, -mean) if mean else (mean,)
-            mass = probability * weight * 2 / len(signed)
-            rows += [(mass, scale / 2.0, mu, variance) for mu in signed]
+        rows += [
+            (2.0 * probability * share, scale / 2.0, mean, variance)
+            for share, mean, variance in prior.components()
+        ]
     mass, a, mean, variance = np.array(rows).T
     return HalfLines(mass, a, mean, variance, np.array([0, len(rows)]))
 
@@ -164,10 +174,6 @@ class _Panels(NamedTuple):
     right: np.ndarray
 
 
-def _signed_dual(z, a, b):
-    return np.copysign(dual_denoiser(np.abs(z), a, b), z)
-
-
 def _panels(lines, s2, theta, rule, line, point):
     """Cut lines, each at a point's (s2, theta), into panels on which the integrands are tame."""
     reach = rule.reach * np.sqrt(lines.variance[line] + s2[point])
@@ -177,8 +183,8 @@ def _panels(lines, s2, theta, rule, line, point):
     span = dual_denoiser(reach, a, b, 1e-3)
     if off.any():
         a_off, b_off = a[off], b[off]
-        u_mean[off] = _signed_dual(mean[off], a_off, b_off)
-        span[off] = _signed_dual((mean + reach)[off], a_off, b_off) - u_mean[off]
+        u_mean[off] = signed_dual_denoiser(mean[off], a_off, b_off)
+        span[off] = signed_dual_denoiser((mean + reach)[off], a_off, b_off) - u_mean[off]
     # A span that is a rounding of u_mean is had from the derivative instead.
     linear = reach / (a * np.cosh(u_mean) + b)
     span = np.where(linear < 1e-6, linear, span)

@@ -19,7 +19,7 @@ import scipy
 
 from .. import errors
 from ..model.network import Initialization
-from ..model.penalty import dual_denoiser, penalty_gradient
+from ..model.penalty import penalty_gradient, signed_dual_denoiser
 from ..model.tasks import Prior, Task
 from ..values import Value
 from .replica import LearningCurve, penalised_groups
@@ -141,18 +141,11 @@ def _check_match(error, expected):
         )
 
 
-def _components(prior):
-    """Yield weight, mean and variance of a prior's components, for either sign of the mean."""
-    for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
-        signs = (1.0, -1.0) if mean else (1.0,)
-        yield from ((weight / len(signs), sign * mean, variance) for sign in signs)
-
-
 def _moments(group, s2, theta):
     """Return error, slope and second moment of one group, each of shape (n_points,)."""
     parts = [
         weight * _component_moments(group.sqrt_k, mean, variance, s2, theta)
-        for weight, mean, variance in _components(group.prior)
+        for weight, mean, variance in group.prior.components()
     ]
     return np.sum(parts, axis=0)
 
@@ -161,7 +154,7 @@ def _component_moments(sqrt_k, mean, variance, s2, theta):
     """Return the three moments for x ~ N(mean, variance), shape (3, n_points)."""
     a, b = sqrt_k / 2.0, theta / 2.0
     tau2 = variance + s2
-    u_mean = _signed_dual(np.full_like(b, mean), a, b)
+    u_mean = signed_dual_denoiser(np.full_like(b, mean), a, b)
     step, width = _steps(a, b, mean, u_mean, _REACH * np.sqrt(tau2))
     b, tau2, u_mean, noise = (x[:, None] for x in (b, tau2, u_mean, s2))
     # From the mean, where nothing cancels however small s is.
@@ -181,16 +174,14 @@ def _hyperbolic(a, start, step):
     return rise, a * np.sinh(u), a * np.cosh(u)
 
 
-def _signed_dual(z, a, b):
-    return np.copysign(dual_denoiser(np.abs(z), a, b), z)
-
-
 def _steps(a, b, mean, u_mean, reach):
     """Return nodes u - u_mean and their weights, shape (n_points, n): panels over z's reach."""
     linear = reach / (a * np.cosh(u_mean) + b)
     ends = [
         # A distance that is a rounding of u_mean is had from the derivative instead.
-        np.where(linear < 1e-6, sign * linear, _signed_dual(mean + sign * reach, a, b) - u_mean)
+        np.where(
+            linear < 1e-6, sign * linear, signed_dual_denoiser(mean + sign * reach, a, b) - u_mean
+        )
         for sign in (-1.0, 1.0)
     ]
     low, width = ends[0][:, None], (ends[1] - ends[0])[:, None]
@@ -205,6 +196,6 @@ def _selected(group, s2, theta, threshold):
     edge = threshold + theta * penalty_gradient(threshold, group.sqrt_k)
     return sum(
         weight * scipy.special.ndtr((sign * mean - edge) / np.sqrt(variance + s2))
-        for weight, mean, variance in _components(group.prior)
+        for weight, mean, variance in group.prior.components()
         for sign in (1.0, -1.0)
     )

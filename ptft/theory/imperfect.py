@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from .. import errors
 from ..model.network import Initialization
-from ..model.penalty import sqrt_k
+from ..model.penalty import sqrt_k, sqrt_k_single_task
 from ..model.tasks import Prior, Task
 from .channel import Group
 from .replica import LearningCurve, fixed_point, penalised_groups
@@ -50,7 +50,7 @@ def pretraining_curve(
     errors.instance("init", init, Initialization)
     errors.vector("alpha_pt", alpha_pt, 0.0, open_low=True)
     noise_pt = errors.number("noise_pt", noise_pt, 0.0)
-    scale = 2.0 * errors.number("c_pt", init.c_pt)
+    scale = float(sqrt_k_single_task(errors.number("c_pt", init.c_pt)))
     shares = (task.rho_pt, Prior.signs(task.amplitude_pt)), (1.0 - task.rho_pt, Prior.zero())
     groups = [Group(share, scale, prior) for share, prior in shares]
     return fixed_point(groups, alpha_pt, noise_pt)

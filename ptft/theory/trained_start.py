@@ -24,9 +24,10 @@ from numpy.typing import ArrayLike
 from .. import errors
 from ..errors import ConvergenceError
 from ..model.network import Initialization
-from ..model.penalty import dual_denoiser, penalty_gradient
+from ..model.penalty import penalty_gradient, signed_dual_denoiser, sqrt_k_single_task
 from ..model.tasks import Task
 from ..values import Value
+from .channel import listed_groups, present_groups
 from .state_evolution import check_sample_size
 
 __all__ = [
@@ -120,16 +121,12 @@ def continual_curve(
     """
     errors.instance("task", task, Task)
     errors.instance("init", init, Initialization)
-    scale = 2.0 * errors.number("c_pt", init.c_pt, 1e-50, 1e50)
-    groups = []
-    for group in task.groups():
-        prior = group.prior
-        for weight, mean, variance in zip(prior.weights, prior.means, prior.variances, strict=True):
-            # a coefficient's sign is that of pretraining's, or the other, equally often
-            for sign in (1.0, -1.0) if mean else (1.0,):
-                share = group.probability * weight / (2.0 if mean else 1.0)
-                row = (share, scale, group.beta_pt, sign * mean, variance)
-                groups.append(StartedGroup(*map(float, row)))
+    scale = float(sqrt_k_single_task(errors.number("c_pt", init.c_pt, 1e-50, 1e50)))
+    groups = [
+        StartedGroup(group.probability * share, scale, group.beta_pt, mean, variance)
+        for group in task.groups()
+        for share, mean, variance in group.prior.components()
+    ]
     return continual_fixed_point(groups, alpha, noise, ridge)
 
 
@@ -175,21 +172,13 @@ def continual_fixed_point(
 
 
 def _checked(groups):
-    try:
-        groups = [StartedGroup(*group) for group in groups]
-    except TypeError as error:
-        raise ValueError(f"groups must be a list of StartedGroup, got {groups!r}") from error
-    if not groups:
-        raise ValueError("groups must hold at least one StartedGroup, got none")
+    groups, each = listed_groups(groups, StartedGroup)
     for group in groups:
         errors.number("sqrt_k", group.sqrt_k, 1e-50, 1e50)
         errors.number("variance", group.variance, 0.0, 1e100)
         for name in ("start", "mean"):
             errors.number(name, getattr(group, name), -1e50, 1e50)
-    each = [errors.number("probability", group.probability, 0.0, 1.0) for group in groups]
-    shares = errors.shares("the groups' probabilities", each)
-    pairs = zip(groups, shares.tolist(), strict=True)
-    return [group._replace(probability=share) for group, share in pairs if share > 0.0]
+    return present_groups(groups, each)
 
 
 def _distance(groups):
@@ -249,7 +238,7 @@ def dual_nodes(
     nodes, weights : array, shape (n,)
     """
     z = mean + tau * _V + b * shift
-    edges = np.copysign(dual_denoiser(np.abs(z), a, b), z)
+    edges = signed_dual_denoiser(z, a, b)
     edges = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
     half = np.diff(edges)[:, None] / 2.0
     middle = (edges[1:] + edges[:-1])[:, None] / 2.0

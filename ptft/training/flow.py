@@ -351,8 +351,7 @@ class _Run:
             warnings.simplefilter("ignore", UserWarning)
             while not self._finished(tolerance) and self.n_steps < max_steps:
                 self._step()
-                if self._labours():
-                    self._ease()
+                self._watch()
         self.recorded += [self.solver.y] * (self.times.size - len(self.recorded))
 
     def _step(self):
@@ -367,12 +366,14 @@ class _Run:
         if passed.size:
             self.recorded.extend(self.solver.dense_output()(passed - self.started).T)
 
-    def _labours(self):
-        """Return whether many steps have neither doubled the time nor halved the residual."""
+    def _watch(self):
+        """Ease if many steps have neither doubled the time nor halved the residual."""
         step, t, residual = self.mark
-        if self.t > 2.0 * t or self.residual < 0.5 * residual:
+        labours = self.n_steps > step + _LABOUR
+        if labours:
+            self._ease()
+        if labours or self.t > 2.0 * t or self.residual < 0.5 * residual:
             self.mark = self.n_steps, self.t, self.residual
-        return self.n_steps > step + _LABOUR
 
     def _ease(self):
         """Go on with a larger tolerance, where the smaller one is below rounding errors."""
@@ -383,7 +384,6 @@ class _Run:
             self.n_evaluations += last.nfev
             self._start(self.t, last.y, first_step)
             self.best_step = self.n_steps
-        self.mark = self.n_steps, self.t, self.residual
 
     def _finished(self, tolerance):
         if self.residual <= tolerance:

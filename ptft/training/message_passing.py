@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike
 
 from .. import errors
 from ..errors import ConvergenceError
-from ..model.penalty import dual_denoiser
+from ..model.penalty import signed_dual_denoiser
 from ..theory.state_evolution import check_sample_size, solve_theta
 from ..values import Value
 from .problem import checked_data, checked_scale, checked_start
@@ -201,8 +201,7 @@ class Messages:
         self.residual = np.linalg.norm(change) / self.size
 
     def _dual(self, h, theta):
-        z = h + theta * self.start
-        return np.copysign(dual_denoiser(np.abs(z), self.half, theta / 2.0), z)
+        return signed_dual_denoiser(h + theta * self.start, self.half, theta / 2.0)
 
     def _slope(self, h, theta):
         """Return the mean slope at h, 1 minus it, and its derivative by theta."""

@@ -12,14 +12,17 @@ from ..model.penalty import penalty_gradient
 __all__ = ["checked_data", "checked_scale", "checked_start", "well_conditioned"]
 
 
-def checked_data(X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return X and y as finite float64 arrays of matching shapes, or raise a ValueError."""
-    X, y = errors.real("X", X), errors.real("y", y)
+def checked_data(X: ArrayLike, y: ArrayLike, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
+    """Return X and y as finite float64 arrays of matching shapes, or raise a ValueError.
+
+    `name` is that of the argument `y`, for the message.
+    """
+    X, y = errors.real("X", X), errors.real(name, y)
     if np.ndim(X) != 2 or not X.size:
         raise ValueError(f"X must be a non-empty array (n_samples, n_dims), got {np.shape(X)}")
     if np.shape(y) != X.shape[:1]:
         raise ValueError(
-            f"y must have shape {X.shape[:1]}, one label a row of X, got {np.shape(y)}"
+            f"{name} must have shape {X.shape[:1]}, one label a row of X, got {np.shape(y)}"
         )
     return X, y
 

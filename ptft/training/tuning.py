@@ -128,11 +128,7 @@ def leave_one_out(
     ValueError
         For an argument outside its range, or of another shape.
     """
-    nu = errors.vector("nu", nu)
-    X = errors.real("X", X)
-    X, _ = checked_data(X, np.zeros(np.shape(X)[:1]))
-    if nu.shape != X.shape[:1]:
-        raise ValueError(f"nu must have shape {X.shape[:1]}, one number a row of X, got {nu.shape}")
+    X, nu = checked_data(X, nu, "nu")
     scale, ridge = checked_scale(sqrt_k, X.shape[1]), errors.number("ridge", ridge, 0.0)
     beta = errors.vector("beta", beta)
     if beta.shape != X.shape[1:]:
