@@ -123,6 +123,13 @@ def instance(name, value, kind):
     return value
 
 
+def choice(name, value, allowed):
+    """Return `value` if it is one of some strings, else raise a ValueError."""
+    if not (isinstance(value, str) and value in allowed):
+        raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}")
+    return value
+
+
 def shares(name, value):
     """Return shares as float64 that sum to 1, or raise a ValueError.
 

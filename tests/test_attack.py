@@ -245,8 +245,13 @@ TABLE = [
     *(
         (
             f,
-            {"rho": 0.1, "variance": 1.0, "s2": 0.5},
-            {"rho": number(-0.1, 1.1), "variance": POSITIVE, "s2": number(0.0, -1.0, one=False)},
+            {"rho": 0.1, "variance": 1.0, "s2": 0.5, "prior": "signs"},
+            {
+                "rho": number(-0.1, 1.1),
+                "variance": POSITIVE,
+                "s2": number(0.0, -1.0, one=False),
+                "prior": [*OTHERS, "cauchy"],
+            },
         )
         for f in (theory.mmse, theory.information)
     ),

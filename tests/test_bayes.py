@@ -52,6 +52,57 @@ def test_mmse_and_information_against_mpmath(rho, g):
     assert deviation < 1e-13 * float(nats) + 1e-15 * entropy
 
 
+def exact_signs(rho, h):
+    """The same for signs, a = 1 and s = 1 / h, over u = z / s."""
+    with mp.workdps(60):
+        rho, h = mp.mpf(rho), mp.mpf(h)
+
+        def parts(u):
+            means = ((0, 1 - rho), (1, rho / 2), (-1, rho / 2))
+            return [(x, weight * mp.npdf(u, x * h, 1)) for x, weight in means]
+
+        def square(u):
+            total = sum(p for _, p in parts(u))
+            return sum(x * p for x, p in parts(u)) ** 2 / total
+
+        def log_density(u):
+            total = sum(p for _, p in parts(u))
+            return -total * mp.log(total)
+
+        turn = h / 2 + (mp.log(2 * (1 - rho) / rho) / h if rho < 1 else 0)
+        near = [place + k / h for place in (0, turn) for k in (-40, -8, -2, 0, 2, 8, 40)]
+        knots = [place + k for place in (0, h) for k in (0, -16, -10, -6, -3, 3, 6, 10, 16)]
+        knots = sorted({k for k in (*near, *knots) if 0 <= k <= h + 16})
+        error = rho - 2 * mp.quad(square, knots)
+        return error, 2 * mp.quad(log_density, knots) - mp.log(2 * mp.pi * mp.e) / 2
+
+
+SIGNS = [(rho, h) for rho in (1e-9, 1e-3, 0.1, 0.5, 0.99, 1.0) for h in (1e-6, 0.1, 1.0, 6.0)]
+SIGNS += [(0.1, 20.0)]
+
+
+@pytest.mark.parametrize(("rho", "h"), SIGNS)
+def test_signs_against_mpmath(rho, h):
+    error, nats = exact_signs(rho, h)
+    assert mmse(rho, 4.0, 4.0 / h**2, prior="signs") == pytest.approx(4.0 * float(error), rel=2e-13)
+    entropy = float(rho * mp.log(2 / mp.mpf(rho)) - ((1 - rho) * mp.log1p(-rho) if rho < 1 else 0))
+    deviation = abs(information(rho, 4.0, 4.0 / h**2, prior="signs") - float(nats))
+    assert deviation < 1e-13 * float(nats) + 3e-15 * entropy
+
+
+def test_known_ends_of_signs():
+    s2 = np.array([1e-8, 1.0, 1e12])
+    for rho in (0.3, 1.0):
+        found = mmse(rho, 2.0, s2, prior="signs")
+        assert found[0] == 0.0  # below the smallest number
+        assert found[2] == pytest.approx(2.0 * rho, rel=1e-11)
+        entropy = information(rho, 2.0, 1e-8, prior="signs")
+        idle = (1.0 - rho) * np.log(1.0 - rho) if rho < 1.0 else 0.0
+        assert entropy == pytest.approx(rho * np.log(2.0 / rho) - idle, rel=1e-14)
+    assert not mmse(0.0, 2.0, s2, prior="signs").any()
+    assert not information(0.0, 2.0, s2, prior="signs").any()
+
+
 def test_known_ends():
     s2 = np.array([1e-8, 1.0, 1e8])
     np.testing.assert_allclose(mmse(1.0, 2.0, s2), 2.0 * s2 / (2.0 + s2), rtol=1e-14)
@@ -62,15 +113,17 @@ def test_known_ends():
     assert mmse(0.3, 2.0, 1e-14) == pytest.approx(0.3e-14, rel=1e-4)  # it knows which are active
 
 
+@pytest.mark.parametrize("prior", ["gaussian", "signs"])
 @pytest.mark.parametrize("rho", [1e-4, 0.1, 0.7])
-def test_information_is_the_integral_of_the_mmse(rho):
+def test_information_is_the_integral_of_the_mmse(rho, prior):
     """Guo, Shamai and Verdu 2005: dI / d(1 / s^2) = mmse / 2."""
     x, weights = np.polynomial.legendre.leggauss(16)
     edges = np.linspace(np.log(1e-6), np.log(1e6), 200)
     half = np.diff(edges)[:, None] / 2.0
     log_s2 = edges[:-1, None] + half * (1.0 + x)
-    integral = np.sum(weights * half * mmse(rho, 3.0, np.exp(log_s2)) * np.exp(-log_s2)) / 2.0
-    change = information(rho, 3.0, 1e-6) - information(rho, 3.0, 1e6)
+    errors = mmse(rho, 3.0, np.exp(log_s2), prior=prior)
+    integral = np.sum(weights * half * errors * np.exp(-log_s2)) / 2.0
+    change = information(rho, 3.0, 1e-6, prior=prior) - information(rho, 3.0, 1e6, prior=prior)
     assert integral == pytest.approx(change, rel=1e-12)
 
 
@@ -96,9 +149,10 @@ def test_known_values(task, alpha, known, scratch):
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-12, 1e-3, 0.2])
+@pytest.mark.parametrize("prior", ["gaussian", "signs"])
 @pytest.mark.parametrize("overlap", [0.0, 0.5, 1.0])
-def test_order_and_residuals(noise, overlap):
-    task, alpha = Task(0.1, 0.1, overlap), np.linspace(0.01, 1.3, 60)
+def test_order_and_residuals(noise, overlap, prior):
+    task, alpha = Task(0.1, 0.1, overlap, prior=prior), np.linspace(0.01, 1.3, 60)
     known = bayes_curve(task, alpha, noise)
     scratch = bayes_curve(task, alpha, noise, pretraining=False)
     for curve in (known, scratch):
@@ -110,10 +164,11 @@ def test_order_and_residuals(noise, overlap):
     assert np.all(known.information_error <= scratch.information_error * (1.0 + 1e-13))
 
 
-def test_no_network_beats_it():
+@pytest.mark.parametrize("prior", ["gaussian", "signs"])
+def test_no_network_beats_it(prior):
     alpha = np.array([0.02, 0.1, 0.25, 0.6])
     for overlap in (0.0, 0.5, 1.0):
-        task = Task(0.1, 0.1, overlap)
+        task = Task(0.1, 0.1, overlap, prior=prior)
         for noise in (0.0, 0.1):
             floor = bayes_curve(task, alpha, noise).error
             for init in [*(r.init for r in REGIMES.values()), Initialization(0.05, -0.6, 0.2)]:
@@ -156,6 +211,36 @@ def test_thresholds():
     assert bayes_thresholds(Task(0.1, 0.1, 1.0)) == (0.1, pytest.approx(0.1, abs=1e-12))
 
 
+def test_thresholds_of_signs():
+    """Signs are finitely many: one sample tells them all, in principle; an algorithm needs more."""
+    task = Task(0.1, 0.1, 0.5, prior="signs")
+    found = bayes_thresholds(task)
+    assert found.information == 0.0
+    above, below = found.message_passing * np.array([1.0 + 1e-9, 1.0 - 1e-9])
+    assert bayes_curve(task, above).error == 0.0
+    middle = bayes_curve(task, below)
+    assert middle.hard
+    assert middle.error > 0.01
+    assert middle.information_error == 0.0
+    assert found.message_passing < bayes_thresholds(task, pretraining=False).message_passing
+    gaussian = bayes_curve(Task(0.1, 0.1, 0.5), 0.02)
+    assert bayes_curve(task, 0.02).error == pytest.approx(gaussian.error, rel=0.05)  # few samples
+
+
+def posterior(z, s2, rho, task):
+    """Return the posterior mean and its slope, its variance over s^2."""
+    a = (1.0 / task.rho_ft) ** 0.5
+    if task.prior == "signs":
+        plus, minus = (0.5 * rho * np.exp((sign * a * z - 0.5 * a * a) / s2) for sign in (1, -1))
+        total = 1.0 - rho + plus + minus
+        mean, square = a * (plus - minus) / total, a * a * (plus + minus) / total
+        return mean, (square - mean**2) / s2
+    g = a * a / s2
+    odds = np.log(rho / (1.0 - rho)) - 0.5 * np.log1p(g) + 0.5 * z**2 / s2 * g / (1.0 + g)
+    active, mean = 1.0 / (1.0 + np.exp(-odds)), z * g / (1.0 + g)
+    return active * mean, active * (g / (1.0 + g) + (1.0 - active) * mean**2 / s2)
+
+
 def message_passing(task, alpha, noise, n_dims, rng):
     """Return the error of approximate message passing with the posterior mean.
 
@@ -163,8 +248,9 @@ def message_passing(task, alpha, noise, n_dims, rng):
     """
     counts = [round(group.probability * n_dims) for group in task.groups()]
     beta_pt = np.repeat([group.beta_pt for group in task.groups()], counts)
-    size = np.repeat([group.prior.second_moment**0.5 for group in task.groups()], counts)
-    teacher = size * rng.standard_normal(n_dims)
+    priors = [group.prior for group in task.groups()]
+    samples = [prior.sample(n, rng) for prior, n in zip(priors, counts, strict=True)]
+    teacher = np.concatenate(samples)
     inputs = sample_inputs(round(alpha * n_dims), n_dims, rng)
     labels = noisy_labels(inputs, teacher, noise, rng)
     rho = np.where(beta_pt != 0.0, task.rho_shared, task.rho_new)
@@ -172,16 +258,14 @@ def message_passing(task, alpha, noise, n_dims, rng):
     for _ in range(30):
         residual = labels - inputs @ beta + slope * residual / alpha
         s2 = np.mean(residual**2) / alpha
-        z, g = beta + inputs.T @ residual / alpha, 10.0 / s2
-        odds = np.log(rho / (1.0 - rho)) - 0.5 * np.log1p(g) + 0.5 * z**2 / s2 * g / (1.0 + g)
-        active, mean = 1.0 / (1.0 + np.exp(-odds)), z * g / (1.0 + g)
-        beta = active * mean
-        slope = np.mean(active * (g / (1.0 + g) + (1.0 - active) * mean**2 / s2))
+        beta, slopes = posterior(beta + inputs.T @ residual / alpha, s2, rho, task)
+        slope = np.mean(slopes)
     return np.mean((beta - teacher) ** 2)
 
 
-def test_message_passing_reaches_it():
-    task, alpha, noise = Task(0.1, 0.1, 0.5), 0.3, 0.05
+@pytest.mark.parametrize(("prior", "alpha"), [("gaussian", 0.3), ("signs", 0.15)])
+def test_message_passing_reaches_it(prior, alpha):
+    task, noise = Task(0.1, 0.1, 0.5, prior=prior), 0.05
     rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(5).spawn(12)]
     errors = [message_passing(task, alpha, noise, 2000, rng) for rng in rngs]
     standard_error = np.std(errors, ddof=1) / np.sqrt(len(errors))
@@ -199,7 +283,6 @@ def test_message_passing_reaches_it():
         (bayes_curve, (Task(0.1, 0.1, 0.5), 0.0), "alpha must be"),
         (bayes_curve, (Task(0.1, 0.1, 0.5), 0.1, -1.0), "noise must be"),
         (bayes_curve, (Task(0.1, 0.1, 0.5), 0.1, 1e-30), "noise must be 0 or at least 1e-19"),
-        (bayes_curve, (Task(0.1, 0.1, 0.5, prior="signs"), 0.1), "task must have the prior"),
         (bayes_curve, (None, 0.1), "task must be of class Task"),
         (bayes_thresholds, (None,), "task must be of class Task"),
     ],

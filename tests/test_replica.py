@@ -395,7 +395,7 @@ BAD = [
         "the overlap can be in [0.8, 1]",
     ),
     (TASK, "amplitude_pt", 0.0, "amplitude_pt must be finite and in (0, inf), got 0.0"),
-    (TASK, "prior", "laplace", 'prior must be "gaussian" or "signs", got \'laplace\''),
+    (TASK, "prior", "laplace", "prior must be one of"),
     (TASK, "rho_shared", 0.1, "give rho_ft and overlap, or rho_shared and rho_new"),
     (SHARES, "rho_shared", 1.5, "rho_shared must be finite and in [0, 1], got 1.5"),
     (SHARES, "rho_new", -0.5, "rho_new must be finite and in [0, 1], got -0.5"),

@@ -177,8 +177,7 @@ class Task:
                 "give rho_ft and overlap, or rho_shared and rho_new, got "
                 f"rho_ft={rho_ft}, overlap={overlap}, rho_shared={rho_shared}, rho_new={rho_new}"
             )
-        if prior not in ("gaussian", "signs"):
-            raise ValueError(f'prior must be "gaussian" or "signs", got {prior!r}')
+        errors.choice("prior", prior, ("gaussian", "signs"))
         fields["amplitude_pt"] = errors.number("amplitude_pt", amplitude_pt, 0.0, open_low=True)
         for name, value in (fields | {"prior": prior}).items():
             object.__setattr__(self, name, value)

@@ -162,9 +162,7 @@ EXPERIMENTS = _experiment_settings()
 
 def settings(experiment):
     """Return the settings of an experiment by its name, or raise a ValueError."""
-    if experiment not in EXPERIMENTS:
-        raise ValueError(f"experiment must be one of {list(EXPERIMENTS)}, got {experiment!r}")
-    return EXPERIMENTS[experiment]
+    return EXPERIMENTS[errors.choice("experiment", experiment, EXPERIMENTS)]
 
 
 @dataclass(frozen=True, order=True)

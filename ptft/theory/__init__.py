@@ -1,6 +1,6 @@
 """The generalization error in high dimension (Section 4.2, Appendices C and E.2)."""
 
-from .bayes import BayesCurve, BayesThresholds, bayes_curve, bayes_thresholds, information, mmse
+from .bayes import BayesCurve, BayesThresholds, bayes_curve, bayes_thresholds
 from .best import BestInitialization, best_initialization
 from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .features import Features, features_used
@@ -14,6 +14,7 @@ from .limits import (
     recovery_threshold,
 )
 from .monte_carlo import MonteCarloBranch, MonteCarloCurve, MonteCarloSettings, monte_carlo_curve
+from .posterior import information, mmse
 from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
 from .sensitivities import Gradient, Sensitivities
 from .state_evolution import StateEvolution, state_evolution

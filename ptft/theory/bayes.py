@@ -16,13 +16,7 @@ energy (Reeves and Pfister 2019; Barbier et al. 2019),
 with the mutual information I of x and z: its derivative by log s^2 is (alpha - a) / 2, because
 dI / ds^2 = -mmse / (2 s^4). Where the two differ the problem is hard.
 
-The priors are Bernoulli-Gaussian: x = 0, or Gaussian with probability rho. With the signal to noise
-ratio g = variance / s^2 and the log odds l that z comes from an active coefficient, the mmse is
-
-    variance * rho * (1 / (1 + g) + g / (1 + g) E[t^2 / (1 + e^l(t))]),
-    l(t) = log(rho / (1 - rho)) - log(1 + g) / 2 + g t^2 / 2,    t ~ N(0, 1),
-
-a sum of positive terms, which loses no digits at either end.
+Both functions of one coefficient are in `posterior`.
 """
 
 from __future__ import annotations
@@ -37,20 +31,15 @@ from numpy.typing import ArrayLike
 from .. import errors
 from ..model.tasks import Task
 from ..values import Value
+from .posterior import information, mmse
 
 __all__ = [
     "BayesCurve",
     "BayesThresholds",
     "bayes_curve",
     "bayes_thresholds",
-    "information",
-    "mmse",
 ]
 
-_LEVELS = (-40.0, -12.0, -4.0, 0.0, 4.0, 12.0, 40.0)  # of l, between which it is integrated
-_GAUSSIAN = (3.0, 6.0, 10.0, 14.0)  # and of t
-_N_NODES = 32
-_POINTS = 2000  # that are integrated at once
 _STEP = 0.1  # of the search for solutions, in log s^2
 _SMALLEST = 1e-16  # s^2 that is searched down to without noise, relative to the variance
 _LEAST_NOISE = 1e-20  # relative to the variance: less would need a smaller s^2 than that
@@ -91,108 +80,13 @@ class BayesCurve(Value):
 class BayesThresholds(NamedTuple):
     """Sample sizes from which a teacher is recovered exactly, from noiseless data.
 
-    `information`: possible at all, which is the share of active dimensions, rho_FT, whatever else
-    is known; `message_passing`: by Bayes-optimal message passing. In between it is hard.
+    `information`: possible at all, whatever else is known. For Gaussian coefficients that is the
+    share of active dimensions, rho_FT; for signs, which are finitely many, 0 (Wu and Verdu 2010).
+    `message_passing`: by Bayes-optimal message passing. In between it is hard.
     """
 
     information: float
     message_passing: float
-
-
-def mmse(rho: float, variance: float, s2: ArrayLike) -> float | np.ndarray:
-    """Return the error of the posterior mean of a Bernoulli-Gaussian coefficient.
-
-    Parameters
-    ----------
-    rho : float
-        Probability that x is not zero; in [0, 1].
-    variance : float
-        Of x where it is not zero; larger than 0.
-    s2 : float or array
-        Noise variance of the observation z = x + s V; larger than 0.
-
-    Returns
-    -------
-    float or array
-        E[(x - E[x | z])^2], of the shape of `s2`.
-    """
-    rho, variance, s2 = _checked(rho, variance, s2)
-    g = variance / s2
-    unsure = 0.0
-    if 0.0 < rho < 1.0:
-        unsure = _expect(_logit(rho) - 0.5 * np.log1p(g), 0.5 * g, _doubt)
-    return (rho * variance * (1.0 + g * unsure) / (1.0 + g))[()]
-
-
-def information(rho: float, variance: float, s2: ArrayLike) -> float | np.ndarray:
-    """Return the mutual information of a Bernoulli-Gaussian coefficient and its observation.
-
-    It is that of the activity, plus rho log(1 + g) / 2 for the size. The derivative by 1 / s2 is
-    half the mmse (Guo, Shamai and Verdu 2005).
-
-    Parameters
-    ----------
-    rho, variance, s2
-        As in `mmse`.
-
-    Returns
-    -------
-    float or array
-        In nats, of the shape of `s2`.
-    """
-    rho, variance, s2 = _checked(rho, variance, s2)
-    g = variance / s2
-    size = 0.5 * rho * np.log1p(g)
-    if not 0.0 < rho < 1.0:
-        return size[()]
-    base = _logit(rho) - 0.5 * np.log1p(g)
-    entropy = -rho * np.log(rho) - (1.0 - rho) * np.log1p(-rho)
-    idle = _expect(base, 0.5 * g / (1.0 + g), lambda t, odds: np.logaddexp(0.0, odds))
-    active = _expect(base, 0.5 * g, lambda t, odds: np.logaddexp(0.0, -odds))
-    return (size + entropy - (1.0 - rho) * idle - rho * active)[()]
-
-
-def _checked(rho, variance, s2):
-    rho = errors.number("rho", rho, 0.0, 1.0)
-    variance = errors.number("variance", variance, 0.0, open_low=True)
-    return rho, variance, np.asarray(errors.positive("s2", s2))
-
-
-def _logit(rho):
-    return np.log(rho) - np.log1p(-rho)
-
-
-def _doubt(t, odds):
-    return t * t * scipy.special.expit(-odds)
-
-
-def _expect(base, tilt, function):
-    """Return E[f(t, base + tilt t^2)] over standard normal t, for f even in t; as `base` in shape.
-
-    In parts, so that memory does not grow with the number of points.
-    """
-    base, tilt = np.broadcast_arrays(base, tilt)
-    n_parts = -(-base.size // _POINTS) or 1
-    parts = np.array_split(np.stack([base.ravel(), tilt.ravel()]), n_parts, axis=1)
-    return np.concatenate([_integral(*part, function) for part in parts]).reshape(base.shape)
-
-
-def _integral(base, tilt, function):
-    """Return the expectations for vectors.
-
-    f may change where the odds do, around 0, so panels end where they pass certain levels.
-    """
-    base, tilt = base[:, None], tilt[:, None]
-    turns = np.sqrt(np.maximum(np.array(_LEVELS) - base, 0.0) / np.maximum(tilt, 1e-300))
-    ends = np.broadcast_to(np.array(_GAUSSIAN), (len(turns), len(_GAUSSIAN)))
-    edges = np.concatenate([np.minimum(turns, _GAUSSIAN[-1]), ends, np.zeros_like(base)], axis=1)
-    edges = np.sort(edges, axis=1)
-    half = np.diff(edges)[..., None] / 2.0
-    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
-    t = edges[:, :-1, None] + half * (1.0 + nodes)
-    density = weights * half * np.exp(-0.5 * t * t) * np.sqrt(2.0 / np.pi)
-    values = function(t, base[..., None] + tilt[..., None] * t * t)
-    return (density * values).sum(axis=(1, 2))
 
 
 def bayes_curve(
@@ -203,7 +97,6 @@ def bayes_curve(
     Parameters
     ----------
     task : Task
-        With a Gaussian prior.
     alpha : float or array, shape (n_alpha,)
         Samples per dimension; larger than 0.
     noise : float
@@ -241,21 +134,22 @@ def bayes_thresholds(task: Task, *, pretraining: bool = True) -> BayesThresholds
     """
     channel = _checked_channel(task, 0.0, pretraining)
     landscape = _Landscape(channel, np.array([task.rho_ft]))
-    return BayesThresholds(task.rho_ft, float(max(task.rho_ft, landscape.level.max())))
+    possible = channel.dimension
+    return BayesThresholds(possible, float(max(possible, landscape.level.max())))
 
 
 class _Channel(NamedTuple):
-    """All groups: shares of dimensions, shares of active ones among them, and the variance."""
+    """All groups: shares of dimensions, shares of active ones among them, and their law."""
 
     share: tuple[float, ...]
     rho: tuple[float, ...]
     variance: float
+    prior: str
     noise: float
 
     def error(self, s2):
         """Return the mean mmse at every s2."""
-        pairs = zip(self.share, self.rho, strict=True)
-        return sum(p * mmse(rho, self.variance, s2) for p, rho in pairs)
+        return self._mean(mmse, s2)
 
     def alpha(self, x):
         """Return a(x), the sample size of which log s^2 = x is a solution."""
@@ -265,20 +159,25 @@ class _Channel(NamedTuple):
     def free_energy(self, x, alpha):
         """Return phi."""
         s2 = np.exp(x)
+        return self._mean(information, s2) + 0.5 * alpha * x + 0.5 * self.noise / s2
+
+    def _mean(self, function, s2):
         pairs = zip(self.share, self.rho, strict=True)
-        total = sum(p * information(rho, self.variance, s2) for p, rho in pairs)
-        return total + 0.5 * alpha * x + 0.5 * self.noise / s2
+        return sum(p * function(rho, self.variance, s2, prior=self.prior) for p, rho in pairs)
 
     @property
     def active(self):
         """The share of active dimensions."""
         return sum(p * rho for p, rho in zip(self.share, self.rho, strict=True))
 
+    @property
+    def dimension(self):
+        """The samples per dimension that must be exceeded to recover it all, without noise."""
+        return self.active if self.prior == "gaussian" else 0.0
+
 
 def _checked_channel(task, noise, pretraining):
     errors.instance("task", task, Task)
-    if task.prior != "gaussian":
-        raise ValueError(f'task must have the prior "gaussian", got {task.prior!r}')
     noise = errors.number("noise", noise, 0.0)
     variance = 1.0 / task.rho_ft
     if 0.0 < noise < _LEAST_NOISE * variance:
@@ -287,7 +186,7 @@ def _checked_channel(task, noise, pretraining):
         share, rho = (task.rho_pt, 1.0 - task.rho_pt), (task.rho_shared, task.rho_new)
     else:
         share, rho = (1.0,), (task.rho_ft,)
-    return _Channel(share, rho, variance, noise)
+    return _Channel(share, rho, variance, task.prior, noise)
 
 
 class _Landscape:
@@ -337,7 +236,7 @@ class _Landscape:
             if phi < least[j]:
                 best[j], least[j] = root, phi
         if not self.channel.noise:  # recovery has the free energy -inf where it is possible
-            best[self.points > self.channel.active] = -np.inf
+            best[self.points > self.channel.dimension] = -np.inf
         return largest, best
 
     def _roots(self, low, high, alpha):

@@ -197,8 +197,7 @@ def _checked_tasks(task):
 
 def _combination(n_tasks, weights, criterion):
     """Return what makes of the tasks' errors those of which the largest counts."""
-    if criterion not in ("mean", "worst"):
-        raise ValueError(f'criterion must be "mean" or "worst", got {criterion!r}')
+    errors.choice("criterion", criterion, ("mean", "worst"))
     if weights is not None:
         weights = errors.shares("weights", weights)
         if weights.size != n_tasks:

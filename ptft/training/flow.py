@@ -163,8 +163,7 @@ def fine_tune(
     True
     """
     X, y = checked_data(X, y)
-    if coordinates not in _COORDINATES:
-        raise ValueError(f'coordinates must be "dual" or "weights", got {coordinates!r}')
+    errors.choice("coordinates", coordinates, _COORDINATES)
     tolerance = errors.share("tolerance", tolerance)
     rtol = errors.number("rtol", rtol, 1e-13, 1e-3)
     max_steps = errors.whole("max_steps", max_steps)

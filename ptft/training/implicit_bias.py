@@ -141,8 +141,7 @@ def implicit_bias(
     X, y = checked_data(X, y)
     sqrt_k = checked_scale(sqrt_k, X.shape[1])
     tolerance = errors.share("tolerance", tolerance)
-    if method not in ("auto", "newton", "message passing"):
-        raise ValueError(f'method must be "auto", "newton" or "message passing", got {method!r}')
+    errors.choice("method", method, ("auto", "newton", "message passing"))
     slope = checked_start(start, sqrt_k)
     if method == "message passing":
         return _by_messages(X, y, sqrt_k, start, slope, tolerance)

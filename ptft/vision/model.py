@@ -78,8 +78,7 @@ def scaled_parameters(model, name, norm=True):
     -------
     dict of str to torch.nn.Parameter
     """
-    if name not in MULTIPLIERS:
-        raise ValueError(f"multiplier must be one of {list(MULTIPLIERS)}, got {name!r}")
+    errors.choice("multiplier", name, MULTIPLIERS)
     found = {}
     for path, module in model.named_modules():
         mine = path.partition(".")[0] in MULTIPLIERS[name]

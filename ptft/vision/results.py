@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import needs
+from ..errors import choice, needs
 from ..sweeps import provenance, storage
 from . import crossed
 from .experiment import ending
@@ -359,8 +359,7 @@ def swept(table, name):
     name : str
         The multiplier: kappa, c, gamma or d.
     """
-    if name not in _SETTING:
-        raise ValueError(f"name must be one of {_SETTING}, got {name!r}")
+    choice("name", name, _SETTING)
     others = [other for other in _SETTING if other != name]
     return table[(table[others] == 1.0).all(axis=1)].sort_values(name)
 

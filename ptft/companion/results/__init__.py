@@ -6,6 +6,8 @@ Each table's first lines name what made it: command, commit, versions, hardware,
 
 from pathlib import Path
 
+from ...errors import choice
+
 __all__ = ["path", "paths"]
 
 _FOLDER = Path(__file__).parent
@@ -28,10 +30,7 @@ def path(name):
     ValueError
         If there is no such table.
     """
-    names = [table.name for table in paths("*.csv")]
-    if name not in names:
-        raise ValueError(f"name must be one of {names}, got {name!r}")
-    return _FOLDER / name
+    return _FOLDER / choice("name", name, [table.name for table in paths("*.csv")])
 
 
 def paths(pattern):
