@@ -14,6 +14,7 @@ from ptft.theory import replica, solver
 
 GAUSSIAN = Task(0.1, 0.1, 0.7)
 SIGNS = Task(0.1, 0.1, 0.7, prior="signs")
+SCALES = 10.0 ** -np.arange(20.0, 90.0, 10.0)
 ALPHAS = np.array([0.02, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.98])
 CURVES = {
     "regime I": (GAUSSIAN, REGIMES["I"].init, {}),
@@ -243,6 +244,17 @@ def test_s2_and_error_fit_together(name):
 
 
 # Interface
+
+
+@pytest.mark.parametrize("overlap", [0.0, 0.5, 1.0])
+def test_scales_far_below_any_coefficient(overlap):
+    """Around recovery s^2 is anything from 1e-160 to 1, and the search must not lose its way."""
+    task, alpha = Task(0.1, 0.1, overlap), np.array([0.1001, 0.101, 0.103, 0.105, 0.11, 0.2, 0.4])
+    errors = [learning_curve(task, Initialization(c, 0.0, 0.0), alpha).error for c in SCALES]
+    assert np.all(np.isfinite(errors))
+    if overlap == 1.0:  # recovered at all but the first two: the error is in proportion to c^2
+        flat = np.array(errors)[:, 2:] / SCALES[:, None] ** 2
+        np.testing.assert_allclose(flat[2:], np.broadcast_to(flat[-1], flat[2:].shape), rtol=1e-10)
 
 
 def test_a_number_gives_numbers():

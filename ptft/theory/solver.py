@@ -206,14 +206,14 @@ def _confirmed(points, s2, theta, rule, finer):
 
 def _careful(points, s2, theta):
     """Solve with many nodes, from (s2, theta) or, where these are no numbers, from the start."""
-    lost = ~(np.isfinite(s2) & np.isfinite(theta) & (s2 > 0.0) & (theta > 0.0))
-    start = points.start()
-    x, y = np.where(lost, start, np.log([s2, theta]))
+    x, y = np.log([s2, theta])
     # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
     for inner, max_steps in ((0.1, 60), (_ON_THE_CURVE, 1000)):
-        left = _outcome(points, np.exp(x), np.exp(y))[1] > TOLERANCE
+        left = ~(_outcome(points, np.exp(x), np.exp(y))[1] <= TOLERANCE)  # or no number
         if not left.any():
             break
+        lost = ~(np.isfinite(x) & np.isfinite(y))
+        x, y = np.where(lost, points.start(), [x, y])
         search = _Search(points[left], x[left], y[left], inner, STANDARD, _NEWTON_TOLERANCE)
         x[left], y[left] = search.run(max_steps)
     s2, theta = _polish(points, np.exp(x), np.exp(y))
@@ -318,10 +318,13 @@ class _Search:
         self.side[i] = np.sign(value)
         self.stride[i] = np.where(same, 2.0 * self.stride[i], _STRIDE)
         x = self.x[i] + _newton_step(value, derivative, self.stride[i])
-        x = self.x_bracket.confine(i, x)
-        step = -(residual[1] + g_x * (x - self.x[i])) / g_y
-        self.y[i] += np.clip(step, -4.0 * _STRIDE, 4.0 * _STRIDE)
-        self.x[i] = x
+        move = self.x_bracket.confine(i, x) - self.x[i]
+        step = -(residual[1] + g_x * move) / g_y
+        # Both are shortened alike: x alone, far from its y, would leave the curve.
+        longest = np.maximum(4.0 * _STRIDE, self.stride[i])
+        short = np.minimum(longest / np.maximum(np.abs(step), longest), 1.0)
+        self.x[i] += short * move
+        self.y[i] += short * step
         self.y_bracket.reset(i)
 
 
