@@ -3,6 +3,7 @@
     python book/tools/recovery_table.py 200     a quarter of a minute on one core
     python book/tools/recovery_table.py 500     two minutes
     python book/tools/recovery_table.py 1000    six minutes
+    python book/tools/recovery_table.py 2000    five minutes; networks alone
 
 Teachers with rho_PT = rho_FT = 0.1 and overlap 0.5 in so many dimensions are sought from noiseless
 Gaussian data around the theory's recovery thresholds: by the linear program of the weighted l1
@@ -31,8 +32,9 @@ SCALE, SEED = 1e-60, 12  # L, and of the draws
 DRAWS = {
     200: (60, 60),
     500: (60, 60),
-    1000: (12, 0),
-}  # linear programs, those that are networks too
+    1000: (24, 24),
+    2000: (0, 12),
+}  # linear programs, and networks
 
 
 def thresholds():
@@ -65,29 +67,32 @@ def by_network(inputs, labels, weights):
 
 
 def rows(n_dims):
-    """Yield one row a draw: relative errors of both solutions, the second one empty if not run."""
+    """Yield one row a draw: relative errors of both solutions, empty if not run."""
     n_programs, n_networks = DRAWS[n_dims]
     for name, (ratio, threshold) in thresholds().items():
         start = time.process_time()
         for offset in OFFSETS:
             n_samples = round((threshold + offset) * n_dims)
-            seeds = np.random.SeedSequence((SEED, n_dims, n_samples)).spawn(n_programs)
-            for draw, seed in enumerate(seeds):
+            seeds = np.random.SeedSequence((SEED, n_dims, n_samples))
+            for draw, seed in enumerate(seeds.spawn(max(n_programs, n_networks))):
                 where = {"n_dims": n_dims, "n_samples": n_samples, "draw": draw}
-                found = solve(n_dims, n_samples, seed, ratio, draw < n_networks)
+                wanted = {by_program: draw < n_programs, by_network: draw < n_networks}
+                found = solve(n_dims, n_samples, seed, ratio, [f for f in wanted if wanted[f]])
                 yield {"weights": name, **where, **found}
         print(f"{name} weights: {time.process_time() - start:.0f} s", file=sys.stderr)
 
 
-def solve(n_dims, n_samples, seed, ratio, network):
-    """Return the relative errors of the linear program, and of the network if wanted."""
+def solve(n_dims, n_samples, seed, ratio, methods):
+    """Return the relative errors of methods, by the last word of their names."""
     inputs, teacher, active = problem(n_dims, n_samples, seed)
     weights, labels = np.where(active, ratio, 1.0), inputs @ teacher
-    methods = {"program": by_program} | ({"network": by_network} if network else {})
     size = np.linalg.norm(teacher)
     return {
-        name: np.linalg.norm(method(inputs, labels, weights) - teacher) / size
-        for name, method in methods.items()
+        method.__name__.removeprefix("by_"): np.linalg.norm(
+            method(inputs, labels, weights) - teacher
+        )
+        / size
+        for method in methods
     }
 
 
