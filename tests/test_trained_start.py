@@ -148,7 +148,10 @@ def test_simulations_meet_the_theory(c_pt, alpha):
 @pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e10])
 def test_extremes(scale):
     groups = [StartedGroup(0.9, scale, 0.0, 0.0, 0.0), StartedGroup(0.1, scale, 1.0, -1.0, 1.0)]
-    curve = continual_fixed_point(groups, [1e-3, 0.5, 0.999], noise=0.01)
+    alpha = [1e-3, 0.5, 0.999]
+    curve = continual_fixed_point(groups, alpha, noise=0.01)
+    assert curve.alpha.tolist() == alpha
+    assert continual_fixed_point(groups, 0.5, noise=0.01).alpha == 0.5
     assert np.all(curve.residual < 1e-10)
     assert np.all(curve.error > 0.0)
 
