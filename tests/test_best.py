@@ -9,7 +9,7 @@ from ptft.companion import results
 from ptft.model import two_numbers
 from ptft.sweeps import provenance
 from ptft.theory import basis_pursuit, pretraining_value
-from ptft.theory.covering import Covering
+from ptft.theory.covering import Covering, _lowest
 from ptft.theory.surface import Surface
 
 HALF = Task(0.1, 0.1, 0.5)
@@ -187,3 +187,18 @@ def test_the_table_of_random_tasks_holds_no_excess():
 def test_bad_arguments_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         best_initialization(**({"task": HALF, "alpha": 0.1} | arguments))
+
+
+@pytest.mark.parametrize("low", [(0.2, 0.5), (0.75, 0.75)])
+@pytest.mark.parametrize("least", [(0.3, 0.6), (0.9, 0.95), (2.0, 2.0), (-1.0, -1.0)])
+def test_the_least_place_of_a_quadratic(low, least):
+    """Within a square of side 1/4, to its 64th part."""
+    low, least = np.array(low), np.array(least)
+    nodes = np.meshgrid(*(x + [0.0, 0.125, 0.25] for x in low), indexing="ij")
+    p, q = (x - c for x, c in zip(nodes, least, strict=True))
+    place = _lowest(nodes, 3.0 + p**2 + 0.1 * p * q + 2.0 * q**2)
+    inside = np.clip(least, low, low + 0.25)
+    if np.array_equal(inside, least) or (least == 2.0).all() or (least == -1.0).all():
+        np.testing.assert_allclose(place, inside, atol=0.25 / 64.0)
+    else:
+        assert np.all((low <= place) & (place <= low + 0.25))

@@ -34,6 +34,7 @@ def test_newton_solves_the_scalar_problem(theta, sqrt_k):
 
 def test_mean_over_seeds_agrees_with_the_exact_solution(easy):
     alpha, runs = easy
+    assert all(np.array_equal(run.alpha, alpha) for run in runs)
     found = np.array([run.error for run in runs])
     exact = learning_curve(TASK, LAZY, alpha, ridge=QUICK.ridge).error
     standard_error = found.std(axis=0, ddof=1) / np.sqrt(len(runs))
