@@ -159,6 +159,23 @@ def test_a_covering_bounds_from_below():
     assert covering.least == pytest.approx(true, rel=1e-5)
 
 
+def test_a_place_that_rounding_put_beside_the_edge_is_on_it():
+    """At 1 a coordinate means a limit, not a number near it."""
+    nodes = np.meshgrid(*2 * [np.array([0.75, 0.875, 1.0 - 1e-15])], indexing="ij")
+    assert _lowest(nodes, -nodes[0] - nodes[1]).tolist() == [1.0, 1.0]
+
+
+def test_a_covering_needs_no_reserve_where_nothing_bends():
+    """Second differences are taken of -log(1/f + 1/ceiling); here it is linear."""
+
+    def linear(p, q):
+        return 1.0 / (np.exp(1.0 + p + 2.0 * q) - 0.1)[None]
+
+    covering = Covering(linear, (4, 4), 10.0)
+    assert covering.least == pytest.approx(1.0 / (np.exp(4.0) - 0.1), rel=1e-14)
+    assert covering.bound == pytest.approx(covering.least, rel=1e-12)
+
+
 def test_the_table_of_random_tasks_holds_no_excess():
     table, facts = provenance.read_table(results.path("best_initialization.csv"))
     assert len(table) == 20

@@ -374,3 +374,8 @@ def test_derivatives_of_the_velocity(coordinates):
     ]
     exact = system.jacobian(0.0, state)
     np.testing.assert_allclose(np.transpose(columns), exact, atol=1e-8 * np.abs(exact).max())
+    if coordinates == "dual":
+        shift, shortest = system.noise(state)
+        rounding = np.finfo(float).eps * np.abs(y).max()
+        assert shift == pytest.approx(rounding * np.linalg.norm(np.linalg.inv(exact), 2))
+        assert shortest == pytest.approx(1.0 / np.linalg.norm(exact, 2))

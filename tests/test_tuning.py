@@ -207,3 +207,11 @@ def test_bad_arguments_are_named(arguments, match):
 def test_bad_arguments_of_residuals_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         leave_one_out(**({"X": X, "beta": BETA_PT, "nu": Y, "sqrt_k": 1.0} | arguments))
+
+
+def test_the_size_of_a_coefficient():
+    """Labels by inputs, both as root mean squares over samples; an intercept takes the mean off."""
+    X, y, beta_pt, _ = problem()
+    plain, shifted = (Search(X, y + 3.0, beta_pt, intercept) for intercept in (False, True))
+    assert plain.size == pytest.approx(np.linalg.norm(y + 3.0) / np.linalg.norm(X))
+    assert shifted.size == pytest.approx(np.linalg.norm(y - y.mean()) / np.linalg.norm(X))
