@@ -211,7 +211,7 @@ def test_bad_arguments_are_named(arguments, match):
 def test_the_least_place_of_a_quadratic(low, least):
     """Within a square of side 1/4, to its 64th part."""
     low, least = np.array(low), np.array(least)
-    nodes = np.meshgrid(*(x + [0.0, 0.125, 0.25] for x in low), indexing="ij")
+    nodes = np.meshgrid(*(x + np.array([0.0, 0.125, 0.25]) for x in low), indexing="ij")
     p, q = (x - c for x, c in zip(nodes, least, strict=True))
     place = _lowest(nodes, 3.0 + p**2 + 0.1 * p * q + 2.0 * q**2)
     inside = np.clip(least, low, low + 0.25)
