@@ -155,3 +155,16 @@ def test_theta_is_found_where_newtons_method_cycles(start):
         return value, 1.0 - value, fall / theta
 
     assert solve_theta(slope, 0.5, 0.0, start) == pytest.approx(np.e, rel=1e-13)
+
+
+def test_theta_takes_one_step_where_the_equation_is_linear():
+    """Log odds that are linear in log(theta): a wrong derivative would take more."""
+    calls = []
+
+    def slope(theta):
+        calls.append(theta)
+        value = 1.0 / (1.0 + theta / 3.0)
+        return value, 1.0 - value, -value * (1.0 - value) / theta
+
+    assert solve_theta(slope, 0.2, 0.0, 0.5) == pytest.approx(12.0, rel=1e-13)
+    assert len(calls) <= 3

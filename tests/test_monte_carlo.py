@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from ptft import Initialization, Task, denoise, learning_curve
-from ptft.theory.monte_carlo import MonteCarloSettings, denoise_newton, monte_carlo_curve
+from ptft.model.penalty import denoiser_slope
+from ptft.theory.monte_carlo import (
+    MonteCarloSettings,
+    _Samples,
+    denoise_newton,
+    monte_carlo_curve,
+)
 
 TASK = Task(0.1, 0.1, 0.0)
 LAZY = Initialization(1.0, 0.0, 0.0)
@@ -151,3 +157,16 @@ def test_bad_settings(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=name):
         MonteCarloSettings(**setting)
+
+
+@pytest.mark.parametrize("init", [LAZY, BASELINE])
+def test_outcomes_of_the_samples(init):
+    """The response is theta times the denoiser's slope; small k makes both active and idle ones."""
+    samples = _Samples(Task(0.3, 0.3, 0.5), init, 500, np.random.default_rng(0))
+    square, response = samples.outcomes(0.3, 0.7)
+    z = samples.x + np.sqrt(0.3) * samples.v
+    for sqrt_k, block in samples.blocks:
+        miss = denoise(z[block], 0.7, sqrt_k) - samples.x[block]
+        np.testing.assert_allclose(square[block], miss**2, rtol=1e-8, atol=1e-12)
+        slope = denoiser_slope(z[block], 0.7, sqrt_k)
+        np.testing.assert_allclose(response[block], 0.7 * slope, rtol=1e-8)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from ptft import (
+    ConvergenceError,
     Group,
     Initialization,
     Prior,
@@ -18,6 +19,7 @@ from ptft import (
     pretrain,
     sample_inputs,
 )
+from ptft.theory import trained_start
 from ptft.theory.trained_start import StartedGroup, continual_curve, continual_fixed_point
 
 ALPHA = np.array([0.05, 0.2, 0.5, 0.9])
@@ -154,6 +156,15 @@ def test_extremes(scale):
     assert continual_fixed_point(groups, 0.5, noise=0.01).alpha == 0.5
     assert np.all(curve.residual < 1e-10)
     assert np.all(curve.error > 0.0)
+
+
+def test_what_did_not_converge_is_handed_over(monkeypatch):
+    groups = [StartedGroup(0.9, 0.1, 0.0, 0.0, 0.0), StartedGroup(0.1, 0.1, 1.0, -1.0, 1.0)]
+    expected = continual_fixed_point(groups, [0.2, 0.5])
+    monkeypatch.setattr(trained_start, "TOLERANCE", -1.0)
+    with pytest.raises(ConvergenceError, match="0 of 2 points converged") as caught:
+        continual_fixed_point(groups, [0.2, 0.5])
+    assert_allclose(caught.value.partial.error, expected.error)
 
 
 @pytest.mark.parametrize(
