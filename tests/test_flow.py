@@ -63,6 +63,7 @@ def test_both_flows_end_at_the_implicit_bias(seed, setting):
         start = rebalance(pretrained.weights, init.gamma_ft)
         tuned = fine_tune(X, y, start, coordinates=coordinates, rtol=1e-12)
         assert tuned.residual <= 1e-12
+        assert tuned.n_evaluations >= tuned.n_steps
         assert distance(tuned.beta, exact) < 1e-9
 
 

@@ -166,7 +166,8 @@ def test_outcomes_of_the_samples(init):
     square, response = samples.outcomes(0.3, 0.7)
     z = samples.x + np.sqrt(0.3) * samples.v
     for sqrt_k, block in samples.blocks:
-        miss = denoise(z[block], 0.7, sqrt_k) - samples.x[block]
+        found = denoise(z[block], 0.7, sqrt_k)
+        miss = found - samples.x[block]
         np.testing.assert_allclose(square[block], miss**2, rtol=1e-8, atol=1e-12)
-        slope = denoiser_slope(z[block], 0.7, sqrt_k)
+        slope = denoiser_slope(found, 0.7, sqrt_k)
         np.testing.assert_allclose(response[block], 0.7 * slope, rtol=1e-8)
