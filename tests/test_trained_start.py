@@ -20,7 +20,12 @@ from ptft import (
     sample_inputs,
 )
 from ptft.theory import trained_start
-from ptft.theory.trained_start import StartedGroup, continual_curve, continual_fixed_point
+from ptft.theory.trained_start import (
+    StartedGroup,
+    continual_curve,
+    continual_fixed_point,
+    dual_nodes,
+)
 
 ALPHA = np.array([0.05, 0.2, 0.5, 0.9])
 
@@ -202,3 +207,13 @@ def test_what_did_not_converge_is_handed_over(monkeypatch):
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("mean", np.linspace(-1.0, 1.0, 9))
+def test_panels_are_no_longer_than_one(mean):
+    """In u, in which the integrands change by factors of e; the range of z must not matter."""
+    nodes, lengths = dual_nodes(10.0 * mean, 1.0, 1e-6, 0.05, 0.0, n_nodes=1)
+    assert np.all(lengths <= 1.0 + 1e-12)
+    assert np.all(np.diff(nodes) > 0.0)
+    x = 1e-6 * np.sinh(nodes[[0, -1]])
+    assert x[1] - x[0] > 10.0
