@@ -156,6 +156,7 @@ def test_order_and_residuals(noise, overlap, prior):
     known = bayes_curve(task, alpha, noise)
     scratch = bayes_curve(task, alpha, noise, pretraining=False)
     for curve in (known, scratch):
+        np.testing.assert_array_equal(curve.alpha, alpha)
         assert curve.residual.max() < 1e-13
         assert np.all(curve.information_error <= curve.error)
         assert np.array_equal(curve.hard, curve.information_s2 < curve.s2)

@@ -9,7 +9,7 @@ from ptft.companion import results
 from ptft.model import two_numbers
 from ptft.sweeps import provenance
 from ptft.theory import basis_pursuit, pretraining_value
-from ptft.theory.covering import Covering
+from ptft.theory.covering import Covering, _lowest
 from ptft.theory.surface import Surface
 
 HALF = Task(0.1, 0.1, 0.5)
@@ -159,6 +159,23 @@ def test_a_covering_bounds_from_below():
     assert covering.least == pytest.approx(true, rel=1e-5)
 
 
+def test_a_place_that_rounding_put_beside_the_edge_is_on_it():
+    """At 1 a coordinate means a limit, not a number near it."""
+    nodes = np.meshgrid(*2 * [np.array([0.75, 0.875, 1.0 - 1e-15])], indexing="ij")
+    assert _lowest(nodes, -nodes[0] - nodes[1]).tolist() == [1.0, 1.0]
+
+
+def test_a_covering_needs_no_reserve_where_nothing_bends():
+    """Second differences are taken of -log(1/f + 1/ceiling); here it is linear."""
+
+    def linear(p, q):
+        return 1.0 / (np.exp(1.0 + p + 2.0 * q) - 0.1)[None]
+
+    covering = Covering(linear, (4, 4), 10.0)
+    assert covering.least == pytest.approx(1.0 / (np.exp(4.0) - 0.1), rel=1e-14)
+    assert covering.bound == pytest.approx(covering.least, rel=1e-12)
+
+
 def test_the_table_of_random_tasks_holds_no_excess():
     table, facts = provenance.read_table(results.path("best_initialization.csv"))
     assert len(table) == 20
@@ -187,3 +204,18 @@ def test_the_table_of_random_tasks_holds_no_excess():
 def test_bad_arguments_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         best_initialization(**({"task": HALF, "alpha": 0.1} | arguments))
+
+
+@pytest.mark.parametrize("low", [(0.2, 0.5), (0.75, 0.75)])
+@pytest.mark.parametrize("least", [(0.3, 0.6), (0.9, 0.95), (2.0, 2.0), (-1.0, -1.0)])
+def test_the_least_place_of_a_quadratic(low, least):
+    """Within a square of side 1/4, to its 64th part."""
+    low, least = np.array(low), np.array(least)
+    nodes = np.meshgrid(*(x + np.array([0.0, 0.125, 0.25]) for x in low), indexing="ij")
+    p, q = (x - c for x, c in zip(nodes, least, strict=True))
+    place = _lowest(nodes, 3.0 + p**2 + 0.1 * p * q + 2.0 * q**2)
+    inside = np.clip(least, low, low + 0.25)
+    if np.array_equal(inside, least) or (least == 2.0).all() or (least == -1.0).all():
+        np.testing.assert_allclose(place, inside, atol=0.25 / 64.0)
+    else:
+        assert np.all((low <= place) & (place <= low + 0.25))

@@ -330,3 +330,15 @@ def test_groups_of_a_task():
     expected = [(0.05, used), (0.05, unused), (0.15, used), (0.75, unused)]
     np.testing.assert_allclose([group[:2] for group in groups], expected, rtol=1e-14)
     assert [group.prior.second_moment for group in groups] == pytest.approx([10.0, 10.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("s", [1e-6, 1e-13, 1e-17, 1e-25])
+@pytest.mark.parametrize("setting", [(1.0, 0.5), (1e-6, 0.1), (1e-2, 1e-3)])
+def test_noise_below_the_rounding_of_the_signal(s, setting):
+    """The expectation of a slope is then the slope at the signal itself."""
+    sqrt_k, theta = setting
+    found = compute([Group(1.0, sqrt_k, Prior.signs(1.5))], s**2, theta)
+    x = denoise(1.5, theta, sqrt_k)
+    curvature = 0.5 / np.hypot(sqrt_k / 2.0, x)
+    assert found.slope[0] == pytest.approx(1.0 / (1.0 + theta * curvature), rel=1e-10)
+    assert found.error[0] == pytest.approx((1.5 - x) ** 2, rel=1e-9)

@@ -23,6 +23,7 @@ from ptft import (
     sample_inputs,
     sqrt_k,
 )
+from ptft.training import flow as flows_module
 from ptft.training.descent import gradient_descent
 
 SETTINGS = [
@@ -62,6 +63,7 @@ def test_both_flows_end_at_the_implicit_bias(seed, setting):
         start = rebalance(pretrained.weights, init.gamma_ft)
         tuned = fine_tune(X, y, start, coordinates=coordinates, rtol=1e-12)
         assert tuned.residual <= 1e-12
+        assert tuned.n_evaluations >= tuned.n_steps
         assert distance(tuned.beta, exact) < 1e-9
 
 
@@ -356,3 +358,25 @@ def test_tiny_scale_where_the_samples_fix_every_coefficient(shape, c_pt):
     assert flow.n_steps < 10_000  # without easing, 200,000 are not enough
     if shape[0] >= shape[1]:
         np.testing.assert_allclose(flow.beta, target, atol=1e-10)
+
+
+@pytest.mark.parametrize("coordinates", ["dual", "weights"])
+def test_derivatives_of_the_velocity(coordinates):
+    """A wrong one costs the integrator steps and no more, so that no solution shows it."""
+    _, _, X, y, beta_pt = problem(3)
+    start = rebalance(pretrained_weights(beta_pt, Initialization(0.1, 0.3)), 0.2)
+    system = flows_module._COORDINATES[coordinates](X, y, start)
+    rng = np.random.default_rng(3)
+    state = system.start + 0.1 * rng.standard_normal(system.start.size)
+    step = 1e-5
+    columns = [
+        (system.velocity(0.0, state + e) - system.velocity(0.0, state - e)) / (2.0 * step)
+        for e in step * np.eye(state.size)
+    ]
+    exact = system.jacobian(0.0, state)
+    np.testing.assert_allclose(np.transpose(columns), exact, atol=1e-8 * np.abs(exact).max())
+    if coordinates == "dual":
+        shift, shortest = system.noise(state)
+        rounding = np.finfo(float).eps * np.abs(y).max()
+        assert shift == pytest.approx(rounding * np.linalg.norm(np.linalg.inv(exact), 2))
+        assert shortest == pytest.approx(1.0 / np.linalg.norm(exact, 2))

@@ -284,6 +284,15 @@ def test_weighted_transition_separates_error_from_recovery():
     assert errors[0] > errors[1] > errors[2] > 0.0
 
 
+def test_zeros_without_weight_need_samples_too():
+    """Where active coefficients cost nothing, zeros that cost nothing either stay undetermined."""
+    half = Prior((0.5, 0.5), (0.0, 1.0), (0.0, 0.0))
+    idle, active = Group(0.7, 1.0, Prior.zero()), Group(0.3, 1.0, Prior.signs(1.0))
+    mixed = Group(0.3, 1.0, half)
+    assert recovery_threshold([mixed, idle], [0.0, 1.0]) == pytest.approx(0.3, rel=1e-15)
+    assert recovery_threshold([active, idle], [1.0, 0.0]) == pytest.approx(1.0, rel=1e-15)
+
+
 @pytest.mark.parametrize("ratio", [0.0, 1e-6, 0.2, 0.7, 1.0, 5.0])
 def test_recovery_threshold_against_mpmath(ratio):
     """Minimised over t in 40 digits, from the definition."""

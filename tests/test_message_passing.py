@@ -19,6 +19,7 @@ from ptft import (
     sqrt_k,
     state_evolution,
 )
+from ptft.theory.state_evolution import solve_theta
 
 TASK = Task(rho_pt=0.1, rho_ft=0.1, overlap=0.5)
 
@@ -141,3 +142,29 @@ def test_bad_arguments(arguments, options, message):
 def test_state_evolution_bad_arguments(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         state_evolution(*arguments, **options)
+
+
+@pytest.mark.parametrize("start", [1e-3, 0.5, 60.0, 1e4])
+def test_theta_is_found_where_newtons_method_cycles(start):
+    """Log odds that level off on both sides throw Newton's steps from one to the other."""
+
+    def slope(theta):
+        odds = np.exp(-np.arctan(5.0 * (np.log(theta) - 1.0)))
+        value = odds / (1.0 + odds)
+        fall = -value * (1.0 - value) * 5.0 / (1.0 + (5.0 * (np.log(theta) - 1.0)) ** 2)
+        return value, 1.0 - value, fall / theta
+
+    assert solve_theta(slope, 0.5, 0.0, start) == pytest.approx(np.e, rel=1e-13)
+
+
+def test_theta_takes_one_step_where_the_equation_is_linear():
+    """Log odds that are linear in log(theta): a wrong derivative would take more."""
+    calls = []
+
+    def slope(theta):
+        calls.append(theta)
+        value = 1.0 / (1.0 + theta / 3.0)
+        return value, 1.0 - value, -value * (1.0 - value) / theta
+
+    assert solve_theta(slope, 0.2, 0.0, 0.5) == pytest.approx(12.0, rel=1e-13)
+    assert len(calls) <= 3

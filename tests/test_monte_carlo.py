@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from ptft import Initialization, Task, denoise, learning_curve
-from ptft.theory.monte_carlo import MonteCarloSettings, denoise_newton, monte_carlo_curve
+from ptft.model.penalty import denoiser_slope
+from ptft.theory.monte_carlo import (
+    MonteCarloSettings,
+    _Samples,
+    denoise_newton,
+    monte_carlo_curve,
+)
 
 TASK = Task(0.1, 0.1, 0.0)
 LAZY = Initialization(1.0, 0.0, 0.0)
@@ -34,6 +40,7 @@ def test_newton_solves_the_scalar_problem(theta, sqrt_k):
 
 def test_mean_over_seeds_agrees_with_the_exact_solution(easy):
     alpha, runs = easy
+    assert all(np.array_equal(run.alpha, alpha) for run in runs)
     found = np.array([run.error for run in runs])
     exact = learning_curve(TASK, LAZY, alpha, ridge=QUICK.ridge).error
     standard_error = found.std(axis=0, ddof=1) / np.sqrt(len(runs))
@@ -150,3 +157,17 @@ def test_bad_settings(setting):
     (name,) = setting
     with pytest.raises(ValueError, match=name):
         MonteCarloSettings(**setting)
+
+
+@pytest.mark.parametrize("init", [LAZY, BASELINE])
+def test_outcomes_of_the_samples(init):
+    """The response is theta times the denoiser's slope; small k makes both active and idle ones."""
+    samples = _Samples(Task(0.3, 0.3, 0.5), init, 500, np.random.default_rng(0))
+    square, response = samples.outcomes(0.3, 0.7)
+    z = samples.x + np.sqrt(0.3) * samples.v
+    for sqrt_k, block in samples.blocks:
+        found = denoise(z[block], 0.7, sqrt_k)
+        miss = found - samples.x[block]
+        np.testing.assert_allclose(square[block], miss**2, rtol=1e-8, atol=1e-12)
+        slope = denoiser_slope(found, 0.7, sqrt_k)
+        np.testing.assert_allclose(response[block], 0.7 * slope, rtol=1e-8)

@@ -11,6 +11,7 @@ import robustness
 import ptft
 from ptft import REGIMES, Group, Initialization, Prior, Task, fixed_point, learning_curve
 from ptft.theory import replica, solver
+from ptft.theory.channel import half_lines
 
 GAUSSIAN = Task(0.1, 0.1, 0.7)
 SIGNS = Task(0.1, 0.1, 0.7, prior="signs")
@@ -487,3 +488,25 @@ def test_many_points_are_solved_in_parts_to_the_same_end(monkeypatch):
     together = fixed_point(GROUPS, alpha)
     monkeypatch.setattr(solver, "_POINTS", 5)
     np.testing.assert_allclose(fixed_point(GROUPS, alpha).error, together.error, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "noise", "ridge"),
+    [(0.2, 0.0, 0.0), (0.3, 0.1, 0.0), (0.3, 0.1, 0.05), (1.0, 0.1, 0.05), (1.5, 0.1, 0.3)],
+)
+def test_derivatives_of_the_residuals(alpha, noise, ridge):
+    """A wrong one costs steps, not digits, so that no solution shows it."""
+    lines = half_lines(ptft.penalised_groups(Task(0.1, 0.2, 0.5), Initialization(0.1, 0.3)))
+    one = np.zeros(1, dtype=int)
+    points = solver.Points(lines, one, *(np.array([v]) for v in (alpha, noise, ridge)))
+    at, h = np.log([[0.05], [0.3]]), 1e-5
+
+    def residuals(point):
+        s2, theta = np.exp(point)
+        return points.residuals(s2, theta, points.expectations(s2, theta))[0][:, 0]
+
+    steps = h * np.eye(2)[:, :, None]
+    numeric = np.transpose([(residuals(at + e) - residuals(at - e)) / (2.0 * h) for e in steps])
+    residual, jacobian = points.linearise(*np.exp(at), points.moments(*np.exp(at)))
+    np.testing.assert_allclose(residual[:, 0], residuals(at), rtol=1e-12)
+    np.testing.assert_allclose(jacobian[:, :, 0], numeric, rtol=1e-7, atol=1e-7)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from ptft import (
+    ConvergenceError,
     Group,
     Initialization,
     Prior,
@@ -18,7 +19,13 @@ from ptft import (
     pretrain,
     sample_inputs,
 )
-from ptft.theory.trained_start import StartedGroup, continual_curve, continual_fixed_point
+from ptft.theory import trained_start
+from ptft.theory.trained_start import (
+    StartedGroup,
+    continual_curve,
+    continual_fixed_point,
+    dual_nodes,
+)
 
 ALPHA = np.array([0.05, 0.2, 0.5, 0.9])
 
@@ -148,9 +155,21 @@ def test_simulations_meet_the_theory(c_pt, alpha):
 @pytest.mark.parametrize("scale", [1e-30, 1e-10, 1e10])
 def test_extremes(scale):
     groups = [StartedGroup(0.9, scale, 0.0, 0.0, 0.0), StartedGroup(0.1, scale, 1.0, -1.0, 1.0)]
-    curve = continual_fixed_point(groups, [1e-3, 0.5, 0.999], noise=0.01)
+    alpha = [1e-3, 0.5, 0.999]
+    curve = continual_fixed_point(groups, alpha, noise=0.01)
+    assert curve.alpha.tolist() == alpha
+    assert continual_fixed_point(groups, 0.5, noise=0.01).alpha == 0.5
     assert np.all(curve.residual < 1e-10)
     assert np.all(curve.error > 0.0)
+
+
+def test_what_did_not_converge_is_handed_over(monkeypatch):
+    groups = [StartedGroup(0.9, 0.1, 0.0, 0.0, 0.0), StartedGroup(0.1, 0.1, 1.0, -1.0, 1.0)]
+    expected = continual_fixed_point(groups, [0.2, 0.5])
+    monkeypatch.setattr(trained_start, "TOLERANCE", -1.0)
+    with pytest.raises(ConvergenceError, match="0 of 2 points converged") as caught:
+        continual_fixed_point(groups, [0.2, 0.5])
+    assert_allclose(caught.value.partial.error, expected.error)
 
 
 @pytest.mark.parametrize(
@@ -188,3 +207,13 @@ def test_extremes(scale):
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("mean", np.linspace(-1.0, 1.0, 9))
+def test_panels_are_no_longer_than_one(mean):
+    """In u, in which the integrands change by factors of e; the range of z must not matter."""
+    nodes, lengths = dual_nodes(10.0 * mean, 1.0, 1e-6, 0.05, 0.0, n_nodes=1)
+    assert np.all(lengths <= 1.0 + 1e-12)
+    assert np.all(np.diff(nodes) > 0.0)
+    x = 1e-6 * np.sinh(nodes[[0, -1]])
+    assert x[1] - x[0] > 10.0

@@ -207,3 +207,18 @@ def test_bad_arguments_are_named(arguments, match):
 def test_bad_arguments_of_residuals_are_named(arguments, match):
     with pytest.raises(ValueError, match=match):
         leave_one_out(**({"X": X, "beta": BETA_PT, "nu": Y, "sqrt_k": 1.0} | arguments))
+
+
+def test_the_size_of_a_coefficient():
+    """Labels by inputs, both as root mean squares over samples; an intercept takes the mean off."""
+    X, y, beta_pt, _ = problem()
+    plain, shifted = (Search(X, y + 3.0, beta_pt, intercept) for intercept in (False, True))
+    assert plain.size == pytest.approx(np.linalg.norm(y + 3.0) / np.linalg.norm(X))
+    assert shifted.size == pytest.approx(np.linalg.norm(y - y.mean()) / np.linalg.norm(X))
+
+
+def test_small_rows_are_no_dependent_rows():
+    """Orthogonal samples at beta = 0: each residual is nu_i times sqrt(k) |X_i|^2."""
+    size, nu = np.array([1.0, 1e-5, 1e-10]), np.array([1.0, -2.0, 3.0])
+    found = leave_one_out(np.diag(size), np.zeros(3), nu, 0.5)
+    np.testing.assert_allclose(found, nu * 0.5 * size**2, rtol=1e-12)
