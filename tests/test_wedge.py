@@ -79,6 +79,13 @@ def test_the_difference_stays_below_its_bound():
     assert 8.0 - 1e-7 < active - inactive < 8.0
 
 
+def test_numbers_too_small_for_lambda_are_refused():
+    """Different numbers need 1 + lambda of their size, and floats near -1 are 1e-16 apart."""
+    with pytest.raises(ValueError, match="sqrt_k_active must be sqrt_k_inactive, or large enough"):
+        family([1e-3, 1e-60], [2e-3, 2e-60])
+    assert family(1e-60, 1e-60).lambda_pt == -1.0
+
+
 def test_arrays_broadcast():
     inactive, active = np.array([0.1, 0.2, 3.0]), np.array([[0.5], [3.3]])
     with pytest.raises(ValueError, match="sqrt_k_active must be at least sqrt_k_inactive"):

@@ -110,7 +110,8 @@ def family(
     Raises
     ------
     ValueError
-        For numbers outside the wedge, or a relative scale outside the interval.
+        For numbers outside the wedge, a relative scale outside the interval, or different numbers
+        so small that no float but -1 is near their lambda.
     """
     low, high = family_range(sqrt_k_inactive, sqrt_k_active, amplitude)
     inactive, active, amplitude = _checked(sqrt_k_inactive, sqrt_k_active, amplitude)
@@ -119,6 +120,7 @@ def family(
         sqrt_k_inactive=inactive, sqrt_k_active=active, lambda_pt=lambda_pt, low=low, high=high
     )
     _check_relative_scale(lambda_pt, low, high, inactive == active)
+    _check_representable(inactive, active, lambda_pt)
     c_pt, gamma_ft = _scales(inactive, active, amplitude, 1.0 + lambda_pt)
     return Initialization(c_pt, lambda_pt, gamma_ft)
 
@@ -129,6 +131,16 @@ def _check_relative_scale(lambda_pt, low, high, equal):
         worst, left, right = (float(x[bad].flat[0]) for x in (lambda_pt, low, high))
         allowed = "-1" if equal[bad].flat[0] else f"in ({left!r}, {right!r}]"
         raise ValueError(f"lambda_pt must be {allowed} for these two numbers, got {worst!r}")
+
+
+def _check_representable(inactive, active, lambda_pt):
+    lost = (lambda_pt == -1.0) & (inactive < active)
+    if lost.any():
+        one, other = (float(x[lost].flat[0]) for x in (inactive, active))
+        raise ValueError(
+            "sqrt_k_active must be sqrt_k_inactive, or large enough for 1 + lambda to be above "
+            f"1e-16, got sqrt_k_inactive = {one!r} and sqrt_k_active = {other!r}"
+        )
 
 
 def _scales(inactive, active, amplitude, scale):
