@@ -34,7 +34,7 @@ CUT = """() => {
   const shown = (element) => element.getClientRects().length > 0;
   const text = document.querySelector("article") || document.body;
   const right = text.getBoundingClientRect().right + 1;
-  const inline = [...document.querySelectorAll("article span.math .katex-html .base")];
+  const inline = [...document.querySelectorAll("article span.math .katex-html .katex-base")];
   const name = (element) => element.textContent.slice(0, 60);
   return {
     page: document.documentElement.scrollWidth - window.innerWidth,
