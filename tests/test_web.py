@@ -196,3 +196,14 @@ def test_a_phone_gets_the_drawing_that_another_carries():
     assert "--readable: 54px; --narrow: 27px" in shown
     assert other not in figures.smaller(svg)
     assert "<picture>" not in figures.pair(image, SVG)
+
+
+def test_code_keeps_the_colours_that_differ():
+    code = '<div class="highlight"><pre><span class="n">x</span> <span class="k">in</span></pre>'
+    name = '<dt class="sig"><span class="n"><span class="pre">x</span></span></dt>'
+    context = {"body": code + name + '<span class="pre">y</span>', "script_files": [], "css_files": []}
+    lean.leave_out(None, "x", "page.html", context, None)
+    assert context["body"] == (
+        '<div class="highlight"><pre>x <span class="k">in</span></pre>'
+        '<dt class="sig"><span class="n">x</span></dt><span class="pre">y</span>'
+    )

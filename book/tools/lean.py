@@ -29,6 +29,10 @@ SEARCH = re.compile(
 THEBE = re.compile(
     r"\s*<script( type=\"text/x-thebe-config\")?>(?=\s*\{|kernelName).*?</script>", re.S
 )
+CODE = re.compile(r'<div class="highlight.*?</pre>|<dt class="sig\b.*?</dt>', re.S)
+# Names, brackets and blanks look like the code around them, in both of the theme's styles.
+IDLE = re.compile(r'<span class="(?:n|p|w|pre)">([^<]*)</span>')
+DATA = ("sections.js", "symbols.js")  # scripts that only hold what pages say
 SHEET = re.compile(r'href="((?:\.\./)*_static/[^"?]*\.css)(?:\?[^"]*)?"')
 
 
@@ -42,7 +46,7 @@ def setup(app):
 
 def leave_out(app, pagename, templatename, context, doctree):
     """Take from a page's lists of files what it does not use."""
-    body = context.get("body", "")
+    body = CODE.sub(lambda code: IDLE.sub(r"\1", code[0]), context.get("body", ""))
     # a list has items for those who listen, which the parts of a bibliography are
     context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
     for kind in ("script_files", "css_files"):
@@ -78,7 +82,8 @@ def slim_sheets(app, exception):
         return
     out = Path(app.outdir)
     pages = {path: path.read_text(encoding="utf-8") for path in out.rglob("*.html")}
-    scripts = (path.read_text(encoding="utf-8") for path in out.glob("_static/**/*.js"))
+    files = (path for path in out.glob("_static/**/*.js") if path.name not in DATA)
+    scripts = (path.read_text(encoding="utf-8") for path in files)
     used = words(pages.values(), scripts)
     for sheet in out.glob("_static/**/*.css"):
         sheet.write_text(purge(sheet.read_text(encoding="utf-8"), used), encoding="utf-8")

@@ -110,6 +110,6 @@ def _bare(element):
     copy = BeautifulSoup(element.decode_contents(), "html.parser")
     for part in copy.select(".katex-mathml"):
         part.decompose()
-    for link in copy.find_all("a"):
-        link.unwrap()
+    for part in copy.find_all(["a", "p"]):
+        part.unwrap()
     return copy.decode(formatter="minimal").strip()

@@ -41,9 +41,20 @@ def narrow(figure):
     _stack(figure, panels)
     _lay_bars_flat(figure)
     _fold_legends(figure)
-    for axis in panels:
-        if not axis.axison:
-            _make_room(axis)
+    _spread_diagrams(figure, [axis for axis in panels if not axis.axison])
+
+
+def _spread_diagrams(figure, diagrams):
+    """Let diagrams, which have no labels beside them, take the whole width."""
+    if not diagrams:
+        return
+    figure.set_layout_engine("none")  # all else has its place
+    for axis in diagrams:
+        box = axis.get_position()
+        axis.set_position([0.01, box.y0, 0.98, box.height])
+        for line in axis.lines:
+            line.set_clip_on(False)  # what stands at the edge is as large as before
+        _make_room(axis)
 
 
 def _make_room(axis):
@@ -51,7 +62,7 @@ def _make_room(axis):
     for _ in range(4):
         axis.figure.draw_without_rendering()
         frame, (start, end) = axis.get_window_extent(), axis.get_xlim()
-        right = max(text.get_window_extent().x1 for text in axis.texts)
+        right = max((text.get_window_extent().x1 for text in axis.texts), default=0.0)
         if right <= axis.figure.bbox.width:
             break
         axis.set_xlim(start, start + (end - start) * (right - frame.x0) / frame.width)
