@@ -8,6 +8,7 @@ source is left out.
 
 `style_sheet` makes KaTeX's style sheet fit. It knows lengths from the classes that it finds in pages,
 so that pages may be built at different times.
+A word in MathML is one identifier, not a row of letters.
 """
 
 import re
@@ -50,6 +51,7 @@ SHARED = """\
 .katex .{two}>.{row}:first-child:after{{content:"\\200b";display:table-cell;font-size:1px;\
 min-width:2px;vertical-align:bottom;width:2px}}
 """
+WORD = re.compile(r'<mrow>((?:<mi mathvariant="normal">[A-Za-z]</mi>){2,})</mrow>')
 TOKEN = re.compile(r"<(/?)([\w-]+)((?:\s+[\w:-]+=\"[^\"]*\")*)\s*(/?)>|([^<]+)")
 ATTRIBUTE = re.compile(r'([\w:-]+)="([^"]*)"')
 
@@ -85,7 +87,7 @@ def names():
 
 def compact(html):
     """Return a formula's HTML, as KaTeX writes it, in fewer words."""
-    root = parse(html)
+    root = parse(WORD.sub(lambda row: f"<mi>{re.sub('<[^>]*>', '', row[1])}</mi>", html))
     for element in walk(root):
         if "katex-mathml" in element.classes:
             _without_source(element)

@@ -32,7 +32,9 @@ THEBE = re.compile(
 CODE = re.compile(r'<div class="highlight.*?</pre>|<dt class="sig\b.*?</dt>', re.S)
 # Names, brackets and blanks look like the code around them, in both of the theme's styles.
 IDLE = re.compile(r'<span class="(?:n|p|w|pre)">([^<]*)</span>')
-DATA = ("sections.js", "symbols.js")  # scripts that only hold what pages say
+# Scripts that only hold what pages say, and Bootstrap, of which the theme has tips and menus.
+OTHERS = ("sections.js", "symbols.js", "bootstrap.js")
+BOOTSTRAP = {"collapsing", "fade", "show", "tooltip", "tooltip-arrow", "tooltip-inner"}
 SHEET = re.compile(r'href="((?:\.\./)*_static/[^"?]*\.css)(?:\?[^"]*)?"')
 
 
@@ -82,9 +84,9 @@ def slim_sheets(app, exception):
         return
     out = Path(app.outdir)
     pages = {path: path.read_text(encoding="utf-8") for path in out.rglob("*.html")}
-    files = (path for path in out.glob("_static/**/*.js") if path.name not in DATA)
+    files = (path for path in out.glob("_static/**/*.js") if path.name not in OTHERS)
     scripts = (path.read_text(encoding="utf-8") for path in files)
-    used = words(pages.values(), scripts)
+    used = words(pages.values(), scripts) | BOOTSTRAP
     for sheet in out.glob("_static/**/*.css"):
         sheet.write_text(purge(sheet.read_text(encoding="utf-8"), used), encoding="utf-8")
     for path, text in pages.items():

@@ -17,7 +17,7 @@ WIDTH = 3.4  # inches, of 96 px: what a phone of 360 px has for its text
 HEIGHTS = (1.7, 2.3)  # of what is drawn in a panel, in inches
 BESIDE, BELOW = 0.7, 0.6  # what a panel's labels take
 LETTERS = 10.0  # points, the largest
-SMALLEST = 7.1  # the smallest; 6.75 are 9 px, and the screen may take a little
+SMALLEST = 7.4  # the smallest; 6.75 are 9 px, and the screen may take a little
 INDEX = 0.7  # what matplotlib makes of an index
 COLUMNS = 3  # a grid of more is of pictures, and stays one
 
@@ -33,11 +33,11 @@ def narrow(figure):
     panels = _panels(figure)
     if not panels:
         return
+    _resize_text(figure)
     if 1 + max(_place(axis)[1] for axis in panels) > COLUMNS:
         width, height = figure.get_size_inches()
         figure.set_size_inches(WIDTH, height * WIDTH / width)
         return
-    _resize_text(figure)
     _stack(figure, panels)
     _lay_bars_flat(figure)
     _fold_legends(figure)
