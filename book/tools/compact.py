@@ -43,16 +43,20 @@ PROPERTIES = {
 }
 # Lengths of pseudo-elements: of the box that holds a line's height, and of a base's strut.
 BOX, STRUT, DEPTH = "X", "Y", "D"
+SPACE = "S"  # between a formula's parts: KaTeX's mspace, and its margin
 LENGTH = re.compile(r"(-?\d*\.?\d+)em$")
 COLD = re.compile(r"^[A-Z]-?\d+$")
 SHARED = """\
-.katex .{item}:before{{content:"";display:inline-block;overflow:hidden;width:0}}
 .katex .katex-base:before{{content:"";display:inline-block}}
 .katex .{two}>.{row}:first-child:after{{content:"\\200b";display:table-cell;font-size:1px;\
 min-width:2px;vertical-align:bottom;width:2px}}
 """
+SPACED = re.compile(r"margin-right:(-?[\d.]+em);?$")
+SHORT = re.compile(r"[_A-Z][\w-]*$")  # what needs no quotes
+NO_LETTER = re.compile(r'<mi mathvariant="normal">(?=[^A-Za-zΑ-ω])')  # and so has no slanted form
 WORD = re.compile(r'<mrow>((?:<mi mathvariant="normal">[A-Za-z]</mi>){2,})</mrow>')
 TOKEN = re.compile(r"<(/?)([\w-]+)((?:\s+[\w:-]+=\"[^\"]*\")*)\s*(/?)>|([^<]+)")
+CLASSES = re.compile(r'class=(?:"([^"]*)"|([^\s">]+))')
 ATTRIBUTE = re.compile(r'([\w:-]+)="([^"]*)"')
 
 
@@ -70,7 +74,8 @@ class Element:
         return self.attributes.get("class", "").split()
 
     def __str__(self):
-        named = "".join(f' {name}="{value}"' for name, value in self.attributes.items() if value)
+        quoted = {n: v if SHORT.match(v) else f'"{v}"' for n, v in self.attributes.items() if v}
+        named = "".join(f" {name}={value}" for name, value in quoted.items())
         return f"<{self.tag}{named}>{''.join(map(str, self.children))}</{self.tag}>"
 
 
@@ -87,7 +92,8 @@ def names():
 
 def compact(html):
     """Return a formula's HTML, as KaTeX writes it, in fewer words."""
-    root = parse(WORD.sub(lambda row: f"<mi>{re.sub('<[^>]*>', '', row[1])}</mi>", html))
+    html = WORD.sub(lambda row: f"<mi>{re.sub('<[^>]*>', '', row[1])}</mi>", html)
+    root = parse(NO_LETTER.sub("<mi>", html))
     for element in walk(root):
         if "katex-mathml" in element.classes:
             _without_source(element)
@@ -124,7 +130,8 @@ def _without_source(element):
     [mathematics] = element.children
     mathematics.attributes.pop("xmlns", None)
     [semantics] = mathematics.children
-    mathematics.children = semantics.children[:1]
+    [content] = semantics.children[:1]
+    mathematics.children = content.children if str(content).startswith("<mrow>") else [content]
 
 
 def _slim(element):
@@ -146,7 +153,7 @@ def _draw_boxes(element):
         if "vertical-align" in lengths:
             marks.append(_named(DEPTH, lengths["vertical-align"]))
     elif "pstrut" in kinds:
-        marks = ["pstrut", _named(BOX, _lengths(first.attributes["style"])["height"])]
+        marks = [_named(BOX, _lengths(first.attributes["style"])["height"])]
     elif "vlist-r" in kinds:  # of two: the first ends with a box that is in the sheet
         first.children = [c for c in first.children if "vlist-s" not in c.classes]
         return
@@ -170,6 +177,9 @@ def _named(letter, length):
 def _shorten(element):
     """Keep classes that mean something, by their short names, and turn lengths into classes."""
     known = names()
+    if element.classes == ["mspace"] and (space := SPACED.match(element.attributes["style"])):
+        element.attributes = {"class": _named(SPACE, space[1])}
+        return
     marks = [known.get(name, name) for name in element.classes if name in known or COLD.match(name)]
     style = []
     if element.tag != "svg":
@@ -211,7 +221,7 @@ def style_sheet(pages):
     sheet = re.sub(r',url\([^)]*\.(?:woff|ttf)\) format\("\w+"\)', "", sheet)
     rule = r"(?<=[}])[^{}@]+(?=\{)"
     sheet = re.sub(rule, lambda selectors: _renamed(selectors[0], known), sheet)
-    shared = SHARED.format(item=known["pstrut"], two=known["vlist-t2"], row=known["vlist-r"])
+    shared = SHARED.format(two=known["vlist-t2"], row=known["vlist-r"])
     marks = {mark for page in pages for mark in lengths_in(page)}
     return sheet + shared + "".join(map(length_rule, sorted(marks)))
 
@@ -222,14 +232,19 @@ def _renamed(selectors, known):
 
 def lengths_in(page):
     """Return the classes of lengths in a page."""
-    classes = set(re.findall(r'class="([^"]*)"', page.replace('\\"', '"')))
+    classes = {a or b for a, b in CLASSES.findall(page.replace('\\"', '"'))}
     return {mark for some in classes for mark in some.split() if COLD.match(mark)}
 
 
 def length_rule(mark):
     """Return the rule of a class that is a length."""
     value = f"{int(mark[1:]) / 1e4:.4f}".rstrip("0").rstrip(".").replace("0.", ".") + "em"
-    before = {BOX: "height", STRUT: "height", DEPTH: "vertical-align"}
+    if mark[0] == SPACE:
+        return f".{mark}{{display:inline-block;margin-right:{value}}}\n"
+    if mark[0] == BOX:
+        box = 'content:"";display:inline-block;overflow:hidden;width:0'
+        return f".{mark}:before{{{box};height:{value}}}\n"
+    before = {STRUT: "height", DEPTH: "vertical-align"}
     if mark[0] in before:
         return f".{mark}:before{{{before[mark[0]]}:{value}}}\n"
     [name] = [name for name, letter in PROPERTIES.items() if letter == mark[0]]

@@ -8,6 +8,7 @@ letters have 9 px.
 """
 
 import base64
+import math
 import re
 import zlib
 from pathlib import Path
@@ -93,7 +94,7 @@ def narrow(svg):
 def readable(svg):
     """Return the least width, in pixels, at which every letter has at least `SMALLEST` pixels."""
     width = PIXELS * float(SIZE.search(svg)[1])
-    smallest = min((100.0 * PIXELS * float(size) for size in FONT.findall(svg)), default=SMALLEST)
+    smallest = min((100.0 * PIXELS * float(size) for size in FONT.findall(svg)), default=math.inf)
     return width * min(1.0, SMALLEST / smallest)
 
 

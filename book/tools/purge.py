@@ -79,8 +79,8 @@ def words(pages, scripts):
     """Return the classes and identifiers of pages, and every word of scripts."""
     found = set()
     for page in pages:
-        for value in re.findall(r'\b(?:class|id)="([^"]*)"', page):
-            found.update(value.split())
+        for quoted, bare in re.findall(r'\b(?:class|id)=(?:"([^"]*)"|([^\s">]+))', page):
+            found.update(quoted.split() or [bare])
     for script in scripts:
         found.update(re.findall(r"[\w-]+", script))
     return found
