@@ -209,6 +209,6 @@ def test_code_keeps_the_colours_that_differ():
     context = {"body": code + name + '<span class="pre">y</span>', "script_files": [], "css_files": []}
     lean.leave_out(None, "x", "page.html", context, None)
     assert context["body"] == (
-        '<div class="highlight"><pre>x <span class="k">in</span></pre>'
-        '<dt class="sig"><span class="n">x</span></dt><span class="pre">y</span>'
+        '<div class="highlight"><pre>x <span class=k>in</span></pre>'
+        '<dt class="sig"><span class=n>x</span></dt><span class="pre">y</span>'
     )

@@ -51,6 +51,9 @@ SHARED = """\
 .katex .{two}>.{row}:first-child:after{{content:"\\200b";display:table-cell;font-size:1px;\
 min-width:2px;vertical-align:bottom;width:2px}}
 """
+# Attributes of MathML that say how it would look.
+LOOKS = {"columnalign", "columnspacing", "displaystyle", "fence", "lspace", "maxsize", "minsize"}
+LOOKS |= {"rowspacing", "rspace", "scriptlevel", "separator", "stretchy"}
 SPACED = re.compile(r"margin-right:(-?[\d.]+em);?$")
 SHORT = re.compile(r"[_A-Z][\w-]*$")  # what needs no quotes
 NO_LETTER = re.compile(r'<mi mathvariant="normal">(?=[^A-Za-zΑ-ω])')  # and so has no slanted form
@@ -127,6 +130,10 @@ def walk(element):
 
 
 def _without_source(element):
+    """Keep of MathML, which is for those who listen, what is heard."""
+    for child in walk(element):
+        for name in LOOKS & child.attributes.keys():
+            del child.attributes[name]
     [mathematics] = element.children
     mathematics.attributes.pop("xmlns", None)
     [semantics] = mathematics.children

@@ -13,6 +13,7 @@ from purge import purge, words
 # What a page must have in it, as a pattern, for the files that are named so to be of use.
 NEEDS = {
     "sphinx-thebe": None,
+    "sphinx_highlight": None,  # for Sphinx's own search
     "sphinx-design": r'class="[^"]*\bsd-',
     "design-tabs": r'class="[^"]*\bsd-',
     "togglebutton": r'class="[^"]*\b(toggle|dropdown)\b',
@@ -32,6 +33,7 @@ THEBE = re.compile(
 CODE = re.compile(r'<div class="highlight.*?</pre>|<dt class="sig\b.*?</dt>', re.S)
 # Names, brackets and blanks look like the code around them, in both of the theme's styles.
 IDLE = re.compile(r'<span class="(?:n|p|w|pre)">([^<]*)</span>')
+KIND = re.compile(r'<span class="([a-z0-9]{1,2})">')
 # Scripts that only hold what pages say, and Bootstrap, of which the theme has tips and menus.
 OTHERS = ("sections.js", "symbols.js", "bootstrap.js")
 BOOTSTRAP = {"collapsing", "fade", "show", "tooltip", "tooltip-arrow", "tooltip-inner"}
@@ -48,11 +50,15 @@ def setup(app):
 
 def leave_out(app, pagename, templatename, context, doctree):
     """Take from a page's lists of files what it does not use."""
-    body = CODE.sub(lambda code: IDLE.sub(r"\1", code[0]), context.get("body", ""))
+    body = CODE.sub(_fewer_words, context.get("body", ""))
     # a list has items for those who listen, which the parts of a bibliography are
     context["body"] = body.replace('role="doc-biblioentry"', 'role="listitem"')
     for kind in ("script_files", "css_files"):
         context[kind][:] = [file for file in context[kind] if used(file, body)]
+
+
+def _fewer_words(code):
+    return KIND.sub(r"<span class=\1>", IDLE.sub(r"\1", code[0]))
 
 
 def used(file, body):
