@@ -5,8 +5,8 @@ python tests/measure_explorer.py _build/html
 A slider is moved in the browser, 240 times in all, each of the explorer's sliders in turn and back
 and forth over its range. "work" is what the page does for it: solving 43 sample sizes, drawing, and
 laying out; "frame" ends when the next frame has been painted, which also waits for the screen. The
-phone is a processor four times slower than this one. Times depend on what else the machine does: the
-load is printed beside them.
+phone is a processor four times slower than this one. Times depend on what else the machine does:
+the load is printed beside them.
 """
 
 import os

@@ -185,7 +185,9 @@ def test_figures_fit_a_phone_and_can_be_read(visit, name):
         assert "--narrow" in style, "has no drawing for phones"
         least = float(re.search(r"--narrow: (\d+)px", style)[1])
         assert image.bounding_box()["width"] >= least - 1
-        box = "e => { const b = e.closest('figure, .output'); return b.scrollWidth - b.clientWidth; }"
+        box = (
+            "e => { const b = e.closest('figure, .output'); return b.scrollWidth - b.clientWidth; }"
+        )
         assert image.evaluate(box) <= 1, "scrolls"
 
 
@@ -209,7 +211,8 @@ FIND = """([letter, index]) => {
   return [...document.querySelectorAll("article p .katex-html span")].find((leaf) =>
     !leaf.childElementCount && plain(leaf) === letter && !leaf.closest("a, details, .msupsub")
     && leaf.getClientRects().length
-    && plain(leaf.nextElementSibling?.matches(".msupsub") ? leaf.nextElementSibling : null) === index
+    && plain(leaf.nextElementSibling?.matches(".msupsub") ? leaf.nextElementSibling : null)
+      === index
   );
 }"""
 

@@ -3,9 +3,9 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.legend import Legend
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
+from matplotlib.legend import Legend
 
 import ptft
 from ptft.companion import plotting
@@ -118,7 +118,7 @@ def test_the_style_sets_a_readers_settings_aside():
 
 @pytest.fixture
 def panels():
-    """Two panels side by side that share an axis and a legend too wide for a phone, with a colour bar."""
+    """Two panels side by side, with a legend too wide for a phone and a colour bar."""
     plotting.use_style()
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True)
     for axis in axes:

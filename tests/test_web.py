@@ -144,7 +144,10 @@ def test_lengths_that_are_no_classes_stay():
         ("@media print{.b{x:1}.a{x:1}}", "@media print{.a{x:1}}"),
         ("a:not(.b){x:1}/* .b{} */.a[href='}']{x:url(\"a)b\")}", None),
         ("@import url(x.css);.b{}", "@import url(x.css);"),
-        ("@font-face{font-family:b}.bs-made-up{x:1}#b{x:1}", "@font-face{font-family:b}.bs-made-up{x:1}"),
+        (
+            "@font-face{font-family:b}.bs-made-up{x:1}#b{x:1}",
+            "@font-face{font-family:b}.bs-made-up{x:1}",
+        ),
     ],
 )
 def test_rules_without_use_are_dropped(sheet, expected):
@@ -206,7 +209,11 @@ def test_a_phone_gets_the_drawing_that_another_carries():
 def test_code_keeps_the_colours_that_differ():
     code = '<div class="highlight"><pre><span class="n">x</span> <span class="k">in</span></pre>'
     name = '<dt class="sig"><span class="n"><span class="pre">x</span></span></dt>'
-    context = {"body": code + name + '<span class="pre">y</span>', "script_files": [], "css_files": []}
+    context = {
+        "body": code + name + '<span class="pre">y</span>',
+        "script_files": [],
+        "css_files": [],
+    }
     lean.leave_out(None, "x", "page.html", context, None)
     assert context["body"] == (
         '<div class="highlight"><pre>x <span class=k>in</span></pre>'

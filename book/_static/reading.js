@@ -149,10 +149,12 @@
       place(element);
     }
 
+    /** By the time that a script is loaded the reader may want another, or none. */
     async function show(link) {
       await load(tipsAt);
       const text = (window.ptftTips ?? {})[link.getAttribute("href")];
-      if (!text || wanted !== link) return;
+      if (wanted !== link) return;
+      if (!text) return hide();
       open(link, text);
       link.removeAttribute("title"); // one tip, not two
       link.setAttribute("aria-describedby", box.id);
@@ -161,7 +163,8 @@
     async function explain(leaf) {
       await load(symbolsAt);
       const text = meaning(leaf);
-      if (!text || wanted !== leaf) return;
+      if (wanted !== leaf) return;
+      if (!text) return hide();
       open(leaf, text);
       leaf.classList.add("explained");
     }

@@ -6,9 +6,9 @@ that all pages share: `T-25500` is `top: -2.55em`. Boxes that only hold a line's
 pseudo-elements, and elements that then say nothing are dropped. Of MathML the part that repeats the
 source is left out.
 
-`style_sheet` makes KaTeX's style sheet fit. It knows lengths from the classes that it finds in pages,
-so that pages may be built at different times.
-A word in MathML is one identifier, not a row of letters.
+`style_sheet` makes KaTeX's style sheet fit. It knows lengths from the classes that it finds in
+pages, so that pages may be built at different times. A word in MathML is one identifier, not a row
+of letters.
 """
 
 import re
@@ -201,7 +201,7 @@ def _shorten(element):
 
 
 def _drop_idle(element, parent):
-    """Put the children of elements that say nothing in their place, where rules do not count on it."""
+    """Put the children of elements that say nothing in their place, unless rules count on them."""
     known = names()
     held = {known[name] for name in ("vlist", "katex-inner", "delim-size1", "delim-size4")}
     fixed = held & {*element.classes, *parent.classes}

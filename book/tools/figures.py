@@ -1,10 +1,10 @@
-"""Sphinx extension: figures that are drawings come in four, for light pages and dark, wide and narrow.
+"""Sphinx extension: drawings come in four, for light pages and dark, wide and narrow.
 
-Cells draw SVG without a ground, and a second one for phones, with the panels one below the other, that
-the first carries with it (see `ptft.companion.plotting`). A build makes them smaller, writes one for
-dark pages beside each, and shows the one that goes with the page and the screen; the others are not
-loaded. Where a figure has no narrow drawing, a narrow screen shows it so wide that its smallest
-letters have 9 px.
+Cells draw SVG without a ground, and a second one for phones, with the panels one below the other,
+that the first carries with it (see `ptft.companion.plotting`). A build makes them smaller, writes
+one for dark pages beside each, and shows the one that goes with the page and the screen; the others
+are not loaded. Where a figure has no narrow drawing, a narrow screen shows it so wide that its
+smallest letters have 9 px.
 """
 
 import base64
@@ -66,7 +66,8 @@ def pair(match, svg):
         _picture(other, f"{folder}{name}-narrow{end}.svg")
         + f'<img {before}class="drawing only-{theme}" loading="lazy" width="{width:.0f}" '
         f'height="{height:.0f}" style="{style}" src="{folder}{name}{end}.svg"{after}/>'
-        + "</picture>" * bool(other)
+        + "</picture>"
+        * bool(other)
         for theme, end in (("light", ""), ("dark", "-dark"))
     )
 

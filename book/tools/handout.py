@@ -85,7 +85,9 @@ def _code(cell: NotebookNode, solution: bool = False) -> NotebookNode:
     cell = deepcopy(cell)
     for output in cell.outputs:
         if svg := output.get("data", {}).get("image/svg+xml"):
-            output["data"]["image/svg+xml"] = CARRIED.sub("", svg)  # pages show it, notebooks do not
+            output["data"]["image/svg+xml"] = CARRIED.sub(
+                "", svg
+            )  # pages show it, notebooks do not
     tags = set(cell.metadata.get("tags", ()))
     hidden = {"source_hidden": solution or tags & HIDDEN_INPUT}
     hidden |= {"outputs_hidden": solution or tags & HIDDEN_OUTPUT}

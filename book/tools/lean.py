@@ -6,6 +6,7 @@ fifth of a page. Of style sheets the rules stay that some page has use for: a fi
 
 import re
 import zlib
+from functools import partial
 from pathlib import Path
 
 from purge import purge, words
@@ -96,10 +97,13 @@ def slim_sheets(app, exception):
     for sheet in out.glob("_static/**/*.css"):
         sheet.write_text(purge(sheet.read_text(encoding="utf-8"), used), encoding="utf-8")
     for path, text in pages.items():
-        path.write_text(SHEET.sub(lambda link: _dated(link, path.parent), text), encoding="utf-8")
+        dated = SHEET.sub(partial(_dated, path.parent), text)
+        path.write_text(dated, encoding="utf-8")
 
 
-def _dated(link, folder):
+def _dated(folder, link):
     """Return a link to a sheet with a number that changes when the sheet does."""
     sheet = folder / link[1]
-    return f'href="{link[1]}?v={zlib.crc32(sheet.read_bytes()):08x}"' if sheet.is_file() else link[0]
+    return (
+        f'href="{link[1]}?v={zlib.crc32(sheet.read_bytes()):08x}"' if sheet.is_file() else link[0]
+    )

@@ -1,7 +1,8 @@
 """Drop the rules of a style sheet that no page has use for.
 
 A rule stays if one of its selectors does, and a selector does unless it names a class or an
-identifier that is in no page and in no script. What stands in `:not(...)` and its like is not asked.
+identifier that is in no page and in no script. What stands in `:not(...)` and its like is not
+asked.
 """
 
 import re

@@ -1,9 +1,9 @@
 """Sphinx extension: what a symbol means, shown to who points at it in any formula.
 
-The meanings are those of the page "Notation". When all pages are written, its tables become a script
-that `reading.js` loads when a reader first points at a formula. A symbol has a name there: letter,
-index and exponent, as they stand in KaTeX's HTML, `ρ_FT^`. Pages need no marks for it. What "One
-letter, two meanings" says of a letter is added to its tip.
+The meanings are those of the page "Notation". When all pages are written, its tables become a
+script that `reading.js` loads when a reader first points at a formula. A symbol has a name there:
+letter, index and exponent, as they stand in KaTeX's HTML, `ρ_FT^`. Pages need no marks for it. What
+"One letter, two meanings" says of a letter is added to its tip.
 """
 
 import json

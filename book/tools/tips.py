@@ -2,8 +2,8 @@
 
 When all pages are written, each gets a script with the equations, theorems, figures' captions,
 terms and works that its links lead to; `reading.js` shows them to who points at such a link or
-reaches it by keyboard. It is a script, not fetched data, so that it works from a folder, too, and it
-is loaded when the first is asked for.
+reaches it by keyboard. It is a script, not fetched data, so that it works from a folder, too, and
+it is loaded when the first is asked for.
 """
 
 import copy

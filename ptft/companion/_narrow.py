@@ -118,7 +118,9 @@ def _label_all(panels):
 
 
 def _label(axis, others, side):
-    siblings = axis.axes.get_shared_x_axes() if side == "labelbottom" else axis.axes.get_shared_y_axes()
+    siblings = (
+        axis.axes.get_shared_x_axes() if side == "labelbottom" else axis.axes.get_shared_y_axes()
+    )
     shared = [other for other in others if siblings.joined(other.axes, axis.axes)]
     if len(shared) < 2 or not axis.get_visible():
         return
@@ -145,7 +147,7 @@ def _grow(figure, inches):
 
 
 def _fold_legends(figure):
-    """Fold legends that are too wide, and put those above a panel that would cover what it shows."""
+    """Fold legends that are too wide, and put above a panel those that would cover it."""
     legends = figure.findobj(Legend)
     for legend in legends:  # while they are measured they must not narrow what they are measured by
         legend.set_in_layout(False)
