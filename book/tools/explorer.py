@@ -48,9 +48,9 @@ def bundle():
 
 
 def _shorter(script):
-    """Leave out comments that fill lines, and indentation, which no text in the script needs."""
+    """Leave out comments that fill lines."""
     script = re.sub(r"^ */\*\*.*?\*/\n", "", script, flags=re.MULTILINE | re.DOTALL)
-    return re.sub(r"^ *//.*\n|^ +", "", script, flags=re.MULTILINE)
+    return re.sub(r"^ *//.*\n", "", script, flags=re.MULTILINE)
 
 
 def _without_links(source):
