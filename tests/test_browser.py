@@ -6,6 +6,7 @@
 import re
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -34,7 +35,7 @@ CUT = """() => {
   const shown = (element) => element.getClientRects().length > 0;
   const text = document.querySelector("article") || document.body;
   const right = text.getBoundingClientRect().right + 1;
-  const inline = [...document.querySelectorAll("article span.math .katex-html .base")];
+  const inline = [...document.querySelectorAll("article span.math .katex-html .katex-base")];
   const name = (element) => element.textContent.slice(0, 60);
   return {
     page: document.documentElement.scrollWidth - window.innerWidth,
@@ -177,10 +178,90 @@ def test_a_figure_follows_the_page(visit):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_letters_of_figures_can_be_read_on_a_phone(visit, name):
-    for image in visit(name, 360).page.locator("img.drawing:visible").all():
-        least = float(re.search(r"--readable: (\d+)px", image.get_attribute("style"))[1])
+def test_figures_fit_a_phone_and_can_be_read(visit, name):
+    page = visit(name, 360).page
+    for image in page.locator("img.drawing:visible").all():
+        style = image.get_attribute("style")
+        assert "--narrow" in style, "has no drawing for phones"
+        least = float(re.search(r"--narrow: (\d+)px", style)[1])
         assert image.bounding_box()["width"] >= least - 1
+        box = (
+            "e => { const b = e.closest('figure, .output'); return b.scrollWidth - b.clientWidth; }"
+        )
+        assert image.evaluate(box) <= 1, "scrolls"
+
+
+def test_a_phone_loads_the_drawing_that_fits(visit):
+    for width, narrow in ((360, True), (1440, False)):
+        image = visit("book/theorem.html", width).page.locator("img.drawing:visible").first
+        image.scroll_into_view_if_needed()
+        expect(image).to_have_js_property("complete", True)
+        assert ("-narrow" in image.evaluate("e => e.currentSrc")) == narrow
+
+
+# Symbols in the chapter on Theorem 4.1: TeX's letter, what it stands beside, and what a tip says.
+SYMBOLS = [
+    ("β", "PT", "coefficients after pretraining"),
+    ("c", "", "absolute scale before pretraining"),
+    ("w", "+", "first layer’s weights"),
+    ("q", "k", "penalty of one coefficient"),
+]
+FIND = """([letter, index]) => {
+  const plain = (node) => node ? node.textContent.replace(/[\\s\\u200b]/g, "") : "";
+  return [...document.querySelectorAll("article p .katex-html span")].find((leaf) =>
+    !leaf.childElementCount && plain(leaf) === letter && !leaf.closest("a, details, .msupsub")
+    && leaf.getClientRects().length
+    && plain(leaf.nextElementSibling?.matches(".msupsub") ? leaf.nextElementSibling : null)
+      === index
+  );
+}"""
+
+
+@pytest.mark.parametrize(("letter", "index", "meaning"), SYMBOLS)
+def test_symbols_say_what_they_mean(visit, letter, index, meaning):
+    each = visit("book/theorem.html")
+    leaf = each.page.evaluate_handle(FIND, [letter, index]).as_element()
+    leaf.scroll_into_view_if_needed()
+    leaf.hover()
+    tip = each.page.get_by_role("tooltip")
+    expect(tip).to_contain_text(meaning)
+    assert each.findings() == []
+    each.page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+
+
+def test_a_finger_gets_meanings_too(browser):
+    context = browser.new_context(viewport={"width": 360, "height": 800}, has_touch=True)
+    page = context.new_page()
+    page.goto((HTML / "book/theorem.html").as_uri())
+    leaf = page.evaluate_handle(FIND, ["γ", ""]).as_element()
+    leaf.scroll_into_view_if_needed()
+    leaf.tap()
+    tip = page.get_by_role("tooltip")
+    expect(tip).to_contain_text("readout scale before fine-tuning")
+    expect(tip).to_contain_text("Elsewhere: ridge")
+    page.locator("article p").first.tap(position={"x": 1, "y": 1})
+    expect(tip).to_be_hidden()
+    context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_light(visit, name):
+    """What a phone loads until the page stands, without compression, is less than a megabyte."""
+    each, sizes = visit(name, 360), {}
+    each.page.on("request", lambda request: sizes.setdefault(request.url, size(request.url)))
+    each.page.reload()
+    each.page.evaluate("() => document.fonts.ready")
+    each.page.wait_for_load_state("load")
+    assert sum(sizes.values()) < HEAVY.get(name, 1e6)
+
+
+HEAVY = {"book/package.html": 1.4e6}  # all names of the package, on one page
+
+
+def size(address):
+    path = Path(unquote(urlsplit(address).path))
+    return path.stat().st_size if address.startswith("file:") else 0
 
 
 def test_the_explorer_by_mouse_touch_and_keyboard(browser):

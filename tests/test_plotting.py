@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
+from matplotlib.legend import Legend
 
 import ptft
 from ptft.companion import plotting
+from ptft.companion._narrow import WIDTH, narrow
 
 mpl.use("agg")
 SHOWN = {"half": ptft.Task(0.4, 0.4, 0.5), "nested": ptft.Task(0.4, 0.2, 1.0)}
@@ -109,3 +111,79 @@ def test_the_style_sets_a_readers_settings_aside():
         plotting.use_style()
         assert plt.rcParams["lines.markersize"] == plt.rcParamsDefault["lines.markersize"]
         assert plt.rcParams["figure.facecolor"] == plt.rcParamsDefault["figure.facecolor"]
+
+
+# Figures for phones
+
+
+@pytest.fixture
+def panels():
+    """Two panels side by side, with a legend too wide for a phone and a colour bar."""
+    plotting.use_style()
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.4), sharey=True)
+    for axis in axes:
+        image = axis.scatter([0, 1], [0, 1], c=[0, 1], s=4)
+        axis.set_xlabel("below")
+    for label in ("first of all", "second of all", "third of all"):
+        axes[0].plot([0, 1], [0, 1], label=label)
+    axes[0].set_ylabel("value")
+    axes[0].legend(ncols=3, loc="center")
+    figure.colorbar(image, ax=list(axes), label="colour")
+    figure.draw_without_rendering()
+    narrow(figure)
+    figure.draw_without_rendering()
+    yield figure, axes
+    plt.close(figure)
+
+
+def test_panels_stand_one_below_the_other_on_a_phone(panels):
+    figure, (upper, lower) = panels
+    assert figure.get_figwidth() == WIDTH
+    assert upper.get_position().y0 > lower.get_position().y1
+    assert upper.get_position().x0 == pytest.approx(lower.get_position().x0)
+    assert figure.get_tightbbox().width <= WIDTH + 1e-6
+
+
+def test_panels_have_their_labels_on_a_phone(panels):
+    _, axes = panels
+    for axis in axes:
+        assert (axis.get_xlabel(), axis.get_ylabel()) == ("below", "value")
+        assert any(label.get_visible() for label in axis.get_yticklabels())
+
+
+def test_legends_and_colour_bars_are_no_obstacle_on_a_phone(panels):
+    figure, (upper, lower) = panels
+    [legend] = [child for child in upper.get_children() if isinstance(child, Legend)]
+    box = legend.get_window_extent()
+    assert box.y0 >= upper.get_window_extent().y1
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    [bar] = [axis for axis in figure.axes if axis not in (upper, lower)]
+    assert bar.get_position().y1 < lower.get_position().y0
+    assert bar.get_xlabel() == "colour"
+
+
+def test_letters_of_figures_are_large_enough_on_a_phone():
+    figure, axis = plt.subplots(layout="constrained")
+    axis.set_title("small", fontsize=4)
+    axis.set_xlabel("$x_{10}$", fontsize=4)
+    narrow(figure)
+    assert axis.title.get_fontsize() >= 6.75
+    assert 0.7 * axis.xaxis.label.get_fontsize() >= 6.75
+    plt.close(figure)
+
+
+def test_words_of_a_diagram_stay_in_it_on_a_phone(axis):
+    plotting.draw_network(axis)
+    figure = axis.figure
+    narrow(figure)
+    figure.draw_without_rendering()
+    right = max(text.get_window_extent().x1 for text in axis.texts)
+    assert right <= figure.bbox.width + 1
+
+
+def test_grids_of_pictures_stay_grids_on_a_phone():
+    figure, axes = plt.subplots(2, 5)
+    narrow(figure)
+    assert axes[0, 0].get_position().y0 == axes[0, 4].get_position().y0
+    assert figure.get_figwidth() == WIDTH
+    plt.close(figure)

@@ -12,7 +12,8 @@ pytestmark = IN_BROWSER
 PAGE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>x</title>
 <link rel="stylesheet" href="reading.css">
-<script src="reading.js"></script><script defer src="tips.js"></script>
+<script>window.ptftTipsAt = { tips: "tips.js", symbols: "symbols.js" };</script>
+<script src="reading.js"></script>
 <article><h1>Title</h1>
 <p><a class="reference internal" href="#equation-a" title="plain">(1.1)</a>
 <a class="reference internal" href="other.html#term-rich">rich</a> <a href="#none">nothing</a></p>
@@ -35,6 +36,7 @@ def page(browser, repository, tmp_path):
         shutil.copy(repository / "book" / "_static" / name, tmp_path)
     (tmp_path / "page.html").write_text(PAGE, encoding="utf-8")
     (tmp_path / "tips.js").write_text(f"window.ptftTips = {json.dumps(TIPS)};", encoding="utf-8")
+    (tmp_path / "symbols.js").write_text("window.ptftSymbols = {};", encoding="utf-8")
     context, complaints = browser.new_context(offline=True), []
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -11,28 +11,39 @@ const SCROLLERS = [
   "article table",
 ].join();
 
-function fit(box) {
-  const formula = box.querySelector(".katex");
-  if (!formula) return;
-  formula.style.fontSize = "";
-  const share = box.clientWidth / box.scrollWidth;
-  if (share < 1) {
-    const size = parseFloat(getComputedStyle(formula).fontSize);
-    formula.style.fontSize = `${Math.max(share * 0.98, SMALLEST) * size}px`;
-  }
+// All is measured before anything is changed: a page is laid out once, not once a formula.
+function fit() {
+  const formulas = [...document.querySelectorAll("div.formula > .katex-display > .katex")];
+  for (const formula of formulas) formula.style.fontSize = "";
+  const measured = formulas.map((formula) => {
+    const box = formula.closest("div.formula");
+    return [formula, box.clientWidth, box.scrollWidth];
+  });
+  const wide = measured.filter(([, room, width]) => room < width);
+  const sizes = wide.map(([formula]) => parseFloat(getComputedStyle(formula).fontSize));
+  wide.forEach(([formula, room, width], i) => {
+    formula.style.fontSize = `${Math.max((room / width) * 0.98, SMALLEST) * sizes[i]}px`;
+  });
 }
 
-function mark(box) {
-  const room = /auto|scroll/.test(getComputedStyle(box).overflowX);
-  const scrolls = room && box.scrollWidth > box.clientWidth + 1;
-  box.classList.toggle("scrolls", scrolls);
-  if (scrolls) box.tabIndex = 0;
-  else box.removeAttribute("tabindex");
+function scrolls(box) {
+  const room = box.scrollWidth > box.clientWidth + 1;
+  return room && /auto|scroll/.test(getComputedStyle(box).overflowX);
+}
+
+function mark() {
+  const boxes = [...document.querySelectorAll(SCROLLERS)];
+  const found = boxes.map(scrolls);
+  boxes.forEach((box, i) => {
+    box.classList.toggle("scrolls", found[i]);
+    if (found[i]) box.tabIndex = 0;
+    else box.removeAttribute("tabindex");
+  });
 }
 
 function fitAll() {
-  document.querySelectorAll("div.formula").forEach(fit);
-  document.querySelectorAll(SCROLLERS).forEach(mark);
+  fit();
+  mark();
 }
 
 document.fonts.ready.then(fitAll);

@@ -1,4 +1,4 @@
-/* Reading: all code at once, what a link leads to, and the ledger by status. */
+/* Reading: all code at once, what a link leads to, what a symbol means, and the ledger by status. */
 (() => {
   "use strict";
 
@@ -43,9 +43,75 @@
     title.after(button);
   }
 
-  /** A box beside a link that says what it leads to; Escape closes it. */
+  /** Load a script of the book's, once; without it there is nothing to show. */
+  const loaded = new Map();
+  function load(address) {
+    if (!loaded.has(address)) {
+      const script = document.createElement("script");
+      script.src = address;
+      const done = new Promise((resolve) => {
+        script.onload = script.onerror = resolve;
+      });
+      loaded.set(address, done);
+      document.head.append(script);
+    }
+    return loaded.get(address);
+  }
+
+  /** What is beside a letter of a formula: what its index says, and its exponent. */
+  function marks(beside) {
+    if (!beside?.classList?.contains("msupsub")) return ["", ""];
+    const rows = [...beside.firstElementChild.children];
+    const items = [...rows[0].firstElementChild.children].map((item) => plain(item.textContent));
+    if (rows.length === 1) return ["", items[0]];
+    return items.length > 1 ? items : [items[0], ""];
+  }
+
+  const plain = (text) => text.replace(/[\s\u200b]/g, "");
+
+  /** The names under which a symbol may be in the table, the most special first. */
+  function names(leaf) {
+    const accent = leaf.closest(".katex-accent");
+    const letter = plain(leaf.textContent) + (accent ? "^" : "");
+    const [below, above] = marks((accent ?? leaf).nextElementSibling);
+    const short = below.replace(/(^|,)[dijn]$/, "");
+    const pathways = short.replace(/^[+−]$/, "±");
+    const found = [];
+    for (const index of [below, short, pathways]) found.push(`${letter}_${index}^${above}`);
+    for (const index of [below, short, pathways]) found.push(`${letter}_${index}^`);
+    if (/^(PT|FT)?$/.test(short)) found.push(`${letter}_^`);
+    return found;
+  }
+
+  /** The letter of a formula at a place, within a finger's breadth if it is a finger's. */
+  function letterAt(event, breadth) {
+    const formula = event.target.closest?.("article .katex-html");
+    if (!formula || event.target.closest("a, summary, button")) return null;
+    let [best, least] = [null, breadth];
+    for (const leaf of formula.querySelectorAll("span")) {
+      if (leaf.childElementCount || !/^\p{L}+$/u.test(plain(leaf.textContent))) continue;
+      const box = leaf.getBoundingClientRect();
+      const beyond = (at, start, end) => Math.max(start - at, 0, at - end);
+      const distance = Math.hypot(
+        beyond(event.clientX, box.left, box.right),
+        beyond(event.clientY, box.top, box.bottom),
+      );
+      if (distance <= least) [best, least] = [leaf, distance - 0.01];
+    }
+    return best;
+  }
+
+  /** What the book's table says of a symbol; on the pages that give it another meaning, that first. */
+  function meaning(leaf) {
+    const table = window.ptftSymbols ?? {};
+    const name = names(leaf).find((one) => Object.hasOwn(table, one));
+    return name ? table[name] : null;
+  }
+
+  /** A box beside a link that says what it leads to, or a symbol's meaning; Escape closes it. */
   function addTips() {
-    const tips = window.ptftTips ?? {};
+    const { tips: tipsAt, symbols: symbolsAt } = window.ptftTipsAt ?? {};
+    if (!tipsAt) return;
     const box = document.createElement("div");
     box.id = "tip";
     box.className = "tip";
@@ -59,13 +125,14 @@
       clearTimeout(timer);
       if (!shownFor) return;
       shownFor.removeAttribute("aria-describedby");
+      shownFor.classList.remove("explained");
       shownFor = null;
       box.hidden = true;
     }
 
-    function place(link) {
-      const lines = link.getClientRects();
-      const at = lines[0] ?? link.getBoundingClientRect();
+    function place(element) {
+      const lines = element.getClientRects();
+      const at = lines[0] ?? element.getBoundingClientRect();
       const width = document.documentElement.clientWidth;
       const left = Math.max(8, Math.min(at.left, width - box.offsetWidth - 8));
       const above = at.top > box.offsetHeight + 16;
@@ -74,42 +141,67 @@
       box.style.top = `${top + window.scrollY}px`;
     }
 
-    function show(link) {
+    function open(element, html) {
       hide();
-      box.innerHTML = tips[link.getAttribute("href")];
+      box.innerHTML = html;
       box.hidden = false;
-      shownFor = link;
-      link.setAttribute("aria-describedby", box.id);
-      place(link);
+      shownFor = element;
+      place(element);
     }
 
-    const linkOf = (event) => {
-      const link = event.target.closest?.("article a[href]");
-      return link && Object.hasOwn(tips, link.getAttribute("href")) ? link : null;
-    };
-    const soon = (action) => {
+    /** By the time that a script is loaded the reader may want another, or none. */
+    async function show(link) {
+      await load(tipsAt);
+      const text = (window.ptftTips ?? {})[link.getAttribute("href")];
+      if (wanted !== link) return;
+      if (!text) return hide();
+      open(link, text);
+      link.removeAttribute("title"); // one tip, not two
+      link.setAttribute("aria-describedby", box.id);
+    }
+
+    async function explain(leaf) {
+      await load(symbolsAt);
+      const text = meaning(leaf);
+      if (wanted !== leaf) return;
+      if (!text) return hide();
+      open(leaf, text);
+      leaf.classList.add("explained");
+    }
+
+    let wanted = null;
+    const soon = (action, wait = 200) => {
       clearTimeout(timer);
-      timer = setTimeout(action, 200);
+      timer = setTimeout(action, wait);
     };
+    const linkOf = (event) => event.target.closest?.("article a[href*='#']:not(.headerlink)");
     document.addEventListener("pointerover", (event) => {
       if (event.pointerType === "touch") return; // a touch follows the link
+      if (box.contains(event.target)) return clearTimeout(timer);
       const link = linkOf(event);
-      if (link && link !== shownFor) soon(() => show(link));
-      else if (link || box.contains(event.target)) clearTimeout(timer);
+      wanted = link ?? letterAt(event, 1);
+      if (wanted && wanted === shownFor) return clearTimeout(timer);
+      if (link) soon(() => show(link));
+      else if (wanted) soon(() => explain(wanted), 350);
       else if (shownFor) soon(hide);
       else clearTimeout(timer);
     });
     document.addEventListener("focusin", (event) => {
       const link = linkOf(event);
+      wanted = link;
       if (link?.matches(":focus-visible")) show(link);
       else if (!box.contains(event.target)) hide();
+    });
+    document.addEventListener("click", (event) => {
+      if (event.pointerType === "mouse" || box.contains(event.target)) return;
+      const leaf = letterAt(event, 14);
+      if (leaf !== shownFor) hide();
+      wanted = leaf;
+      if (leaf) explain(leaf);
     });
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape") hide();
     });
-    for (const link of document.querySelectorAll("article a[href][title]")) {
-      if (Object.hasOwn(tips, link.getAttribute("href"))) link.removeAttribute("title");
-    }
   }
 
   /** The ledger's rows by status and by words. */

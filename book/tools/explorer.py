@@ -44,7 +44,13 @@ def bundle():
     """Return all modules as one classic script."""
     parts = [f"const VIEWS = {json.dumps(views())};"]
     parts += [_without_links((SOURCES / f"{name}.mjs").read_text("utf-8")) for name in MODULES]
-    return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
+    return '(() => {\n"use strict";\n' + _shorter("\n".join(parts)) + "})();\n"
+
+
+def _shorter(script):
+    """Leave out comments that fill lines."""
+    script = re.sub(r"^ */\*\*.*?\*/\n", "", script, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^ *//.*\n", "", script, flags=re.MULTILINE)
 
 
 def _without_links(source):

@@ -1,11 +1,16 @@
-"""Sphinx extension: figures that are drawings come in two, for light pages and for dark ones.
+"""Sphinx extension: drawings come in four, for light pages and dark, wide and narrow.
 
-Cells draw SVG without a ground (see `ptft.companion.plotting`). A build makes them smaller, writes
-one for dark pages beside each, and shows the one that goes with the page; the other is not loaded.
-A narrow screen shows a figure so wide that its smallest letters have 9 px.
+Cells draw SVG without a ground, and a second one for phones, with the panels one below the other,
+that the first carries with it (see `ptft.companion.plotting`). A build makes them smaller, writes
+one for dark pages beside each, and shows the one that goes with the page and the screen; the others
+are not loaded. Where a figure has no narrow drawing, a narrow screen shows it so wide that its
+smallest letters have 9 px.
 """
 
+import base64
+import math
 import re
+import zlib
 from pathlib import Path
 
 IMAGE = re.compile(r'<img ([^>]*)src="([^"]*/)?([^"/]+)\.svg"([^>]*?)/?>')
@@ -13,6 +18,8 @@ SIZE = re.compile(r'width="([\d.]+)pt" height="([\d.]+)pt"')
 FONT = re.compile(r"scale\((0\.\d+) -0\.\d+\)")  # of a letter, in hundreds of points
 PIXELS = 4.0 / 3.0  # in a point
 SMALLEST = 9.0
+CARRIED = re.compile(r'<metadata id="narrow">([^<]*)</metadata>')
+PHONE = "(max-width: 480px)"  # as in book.css
 
 INK, GROUND = "#e6e9ef", "#14181e"
 DARK = {
@@ -50,19 +57,45 @@ def show_both(app, pagename, templatename, context, doctree):
 def pair(match, svg):
     """Return the elements that stand for one; `match` is of `IMAGE`, `svg` the drawing."""
     before, folder, name, after = (part or "" for part in match.groups())
-    width, height = (PIXELS * float(size) for size in SIZE.search(svg).groups())
-    size = f'width="{width:.0f}" height="{height:.0f}" style="--readable: {readable(svg):.0f}px"'
+    width, height = size(svg)
+    other = narrow(svg)
+    style = f"--readable: {readable(svg):.0f}px"
+    if other:
+        style += f"; --narrow: {readable(other):.0f}px"
     return "".join(
-        f'<img {before}class="drawing only-{theme}" loading="lazy" {size} '
-        f'src="{folder}{name}{end}.svg"{after}/>'
+        _picture(other, f"{folder}{name}-narrow{end}.svg")
+        + f'<img {before}class="drawing only-{theme}" loading="lazy" width="{width:.0f}" '
+        f'height="{height:.0f}" style="{style}" src="{folder}{name}{end}.svg"{after}/>'
+        + "</picture>"
+        * bool(other)
         for theme, end in (("light", ""), ("dark", "-dark"))
     )
+
+
+def _picture(other, source):
+    """Return the start of an element that shows another drawing on a phone, if there is one."""
+    if not other:
+        return ""
+    width, height = size(other)
+    shape = f'width="{width:.0f}" height="{height:.0f}"'
+    return f'<picture><source media="{PHONE}" srcset="{source}" {shape}/>'
+
+
+def size(svg):
+    """Return a drawing's width and height in pixels."""
+    return tuple(PIXELS * float(length) for length in SIZE.search(svg).groups())
+
+
+def narrow(svg):
+    """Return the drawing for phones that one carries with it, or nothing."""
+    carried = CARRIED.search(svg)
+    return zlib.decompress(base64.b64decode(carried[1])).decode() if carried else ""
 
 
 def readable(svg):
     """Return the least width, in pixels, at which every letter has at least `SMALLEST` pixels."""
     width = PIXELS * float(SIZE.search(svg)[1])
-    smallest = min((100.0 * PIXELS * float(size) for size in FONT.findall(svg)), default=SMALLEST)
+    smallest = min((100.0 * PIXELS * float(size) for size in FONT.findall(svg)), default=math.inf)
     return width * min(1.0, SMALLEST / smallest)
 
 
@@ -73,14 +106,22 @@ def write(app, exception):
     for target in app.builder.images.values():
         path = Path(app.outdir, app.builder.imagedir, target)
         if path.suffix == ".svg" and path.is_file():
-            svg = smaller(path.read_text(encoding="utf-8"))
-            path.write_text(svg, encoding="utf-8")
-            path.with_name(f"{path.stem}-dark.svg").write_text(dark(svg), encoding="utf-8")
+            svg = path.read_text(encoding="utf-8")
+            _write(path, svg)
+            if other := narrow(svg):
+                _write(path.with_name(f"{path.stem}-narrow.svg"), other)
+
+
+def _write(path, svg):
+    """Write a drawing, and the one for dark pages beside it."""
+    svg = smaller(svg)
+    path.write_text(svg, encoding="utf-8")
+    path.with_name(f"{path.stem}-dark.svg").write_text(dark(svg), encoding="utf-8")
 
 
 def smaller(svg):
     """Drop what no reader sees: when it was drawn, indentation, and hundredths of a pixel."""
-    svg = re.sub(r"<metadata>.*?</metadata>|<!DOCTYPE.*?>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata\b.*?</metadata>|<!DOCTYPE.*?>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<= d=")[^"]*', lambda path: _shorter(path[0]), svg)
     return re.sub(r">\s+<", "><", svg)
 

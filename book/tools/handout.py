@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 
 import nbformat
+from figures import CARRIED
 from nbformat import NotebookNode
 from plain import Code, Prose
 
@@ -82,6 +83,11 @@ def _details(text: str, continued: bool) -> str:
 def _code(cell: NotebookNode, solution: bool = False) -> NotebookNode:
     """Return a code cell, folded where the page folds it."""
     cell = deepcopy(cell)
+    for output in cell.outputs:
+        if svg := output.get("data", {}).get("image/svg+xml"):
+            output["data"]["image/svg+xml"] = CARRIED.sub(
+                "", svg
+            )  # pages show it, notebooks do not
     tags = set(cell.metadata.get("tags", ()))
     hidden = {"source_hidden": solution or tags & HIDDEN_INPUT}
     hidden |= {"outputs_hidden": solution or tags & HIDDEN_OUTPUT}

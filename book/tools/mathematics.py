@@ -2,12 +2,17 @@
 
 `katex.min.js` here, its style sheet and fonts in `_static/katex` are KaTeX 0.19.1 as npm has it
 (MIT licence, beside the fonts). It runs in V8, which the package mini-racer brings, so that the
-build needs no Node. A formula that KaTeX cannot set stops the build.
+build needs no Node. A formula that KaTeX cannot set stops the build. What it writes is made smaller
+by `compact.py`, which the style sheet has to go with.
 """
 
+import hashlib
+import html
+import re
 from functools import cache
 from pathlib import Path
 
+import compact
 from docutils import nodes
 from py_mini_racer import JSEvalException, MiniRacer
 from sphinx.util import logging
@@ -15,6 +20,9 @@ from sphinx.util.math import get_node_equation_number
 
 SCRIPT = Path(__file__).with_name("katex.min.js")
 STYLE = "katex/katex.min.css"
+# Where claims of the ledger stand, whose titles have formulas between dollars.
+CLAIMS = re.compile(r'<table class="ledger">.*?</table>|<details class="check">.*?</details>', re.S)
+DOLLARS = re.compile(r"\$([^$<]+)\$")
 LOGGER = logging.getLogger(__name__)
 
 
@@ -22,7 +30,25 @@ def setup(app):
     """Register the extension with Sphinx."""
     app.add_html_math_renderer("katex", (visit_inline, None), (visit_display, None))
     app.add_css_file(STYLE)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+    app.connect("html-page-context", set_claims, priority=900)  # after `marks.py`
+    app.connect("build-finished", write_style, priority=920)  # after all that write formulas
+    tools = (Path(module).read_bytes() for module in (__file__, compact.__file__))
+    return {
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+        # Who changes how formulas are written gets all pages anew.
+        "env_version": int(hashlib.sha256(b"".join(tools)).hexdigest()[:8], 16),
+    }
+
+
+def write_style(app, exception):
+    """Write the style sheet of the formulas that there are."""
+    if exception is not None or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    files = [*out.glob("*.html"), *out.glob("book/*.html"), *out.glob("_static/**/*.js")]
+    sheet = compact.style_sheet(file.read_text(encoding="utf-8") for file in files)
+    (out / "_static" / STYLE).write_text(sheet, encoding="utf-8")
 
 
 @cache
@@ -51,7 +77,26 @@ def typeset(tex, display, macros):
         "strict": "ignore",
         "macros": {f"\\{name}": value for name, value in macros},
     }
-    return engine().call("katex.renderToString", tex, options)
+    return compact.compact(engine().call("katex.renderToString", tex, options))
+
+
+def set_claims(app, pagename, templatename, context, doctree):
+    """Set the formulas in claims of the ledger, which no Markdown has gone through."""
+    macros = tuple(app.config.mathjax3_config["tex"]["macros"].items())
+
+    def set_one(found):
+        return set_dollars(found[0], macros)
+
+    context["body"] = CLAIMS.sub(set_one, context.get("body", ""))
+
+
+def set_dollars(text, macros):
+    """Return HTML with what stands between dollars set as formulas."""
+
+    def formula(found):
+        return f'<span class="math">{typeset(html.unescape(found[1]), False, macros)}</span>'
+
+    return DOLLARS.sub(formula, text)
 
 
 def aligned(tex):

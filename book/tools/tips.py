@@ -2,7 +2,8 @@
 
 When all pages are written, each gets a script with the equations, theorems, figures' captions,
 terms and works that its links lead to; `reading.js` shows them to who points at such a link or
-reaches it by keyboard. Nothing is fetched, so that it works from a folder, too.
+reaches it by keyboard. It is a script, not fetched data, so that it works from a folder, too, and
+it is loaded when the first is asked for.
 """
 
 import copy
@@ -10,6 +11,7 @@ import json
 from pathlib import Path, PurePosixPath
 from urllib.parse import urldefrag, urljoin
 
+import symbols
 from bs4 import BeautifulSoup
 
 FOLDER = "tips"
@@ -96,9 +98,11 @@ def write(app, exception):
 
 
 def load(app, pagename, templatename, context, doctree):
-    """Load a page's tips with it."""
+    """Say on a page where its tips are, and the symbols' meanings: `reading.js` loads them."""
     if doctree is not None:
-        app.add_js_file(f"{FOLDER}/{PurePosixPath(pagename).name}.js", loading_method="defer")
+        files = {"tips": f"{FOLDER}/{PurePosixPath(pagename).name}.js", "symbols": symbols.SCRIPT}
+        places = {name: context["pathto"](f"_static/{path}", 1) for name, path in files.items()}
+        app.add_js_file(None, body=f"window.ptftTipsAt = {json.dumps(places)};")
 
 
 def setup(app):

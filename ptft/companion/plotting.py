@@ -5,7 +5,9 @@ readers can tell apart; the baseline network (c = 1e-3, lambda = 0, gamma = 0) i
 smaller values of a parameter are blue, larger ones orange to red.
 """
 
+import base64
 import os
+import zlib
 
 import numpy as np
 
@@ -14,8 +16,11 @@ from ..model.regimes import REGIMES, l_order, pretraining_dependence
 
 with needs("plot"):
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
     from matplotlib.patheffects import withStroke
+
+    from ._narrow import narrow
 
 __all__ = [
     "BASELINE",
@@ -106,10 +111,22 @@ def use_style():
 def _draw_for_pages():
     """Make figures of notebooks drawings without a ground: pages of a book are light or dark."""
     with needs("chapters"):
+        from IPython import get_ipython
         from matplotlib_inline.backend_inline import set_matplotlib_formats
     set_matplotlib_formats("svg")
+    get_ipython().display_formatter.formatters["image/svg+xml"].for_type(Figure, _draw_twice)
     grounds = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
     plt.rcParams.update(dict.fromkeys(grounds, "none") | {"svg.hashsalt": "ptft"})
+
+
+def _draw_twice(figure):
+    """Return a figure as a drawing, which carries another one for phones in its metadata."""
+    from IPython.core.pylabtools import print_figure
+
+    wide = print_figure(figure, "svg")
+    narrow(figure)
+    other = base64.b64encode(zlib.compress(print_figure(figure, "svg").encode())).decode()
+    return wide.replace("</svg>", f'<metadata id="narrow">{other}</metadata></svg>')
 
 
 def network_color(parameter, value):
