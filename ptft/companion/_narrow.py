@@ -5,11 +5,15 @@ panels move, get back the labels that they shared with a neighbour, and letters 
 be read. It changes the figure, which must have been drawn before.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.gridspec import GridSpec
-from matplotlib.legend import Legend
-from matplotlib.transforms import ScaledTranslation
+
+from ..errors import needs
+
+with needs("plot"):
+    import matplotlib.pyplot as plt
+    from matplotlib.gridspec import GridSpec
+    from matplotlib.legend import Legend
+    from matplotlib.transforms import ScaledTranslation
 
 __all__ = ["narrow"]
 
