@@ -121,7 +121,8 @@ def _draw_for_pages():
 
 def _draw_twice(figure):
     """Return a figure as a drawing, which carries another one for phones in its metadata."""
-    from IPython.core.pylabtools import print_figure
+    with needs("chapters"):
+        from IPython.core.pylabtools import print_figure
 
     wide = print_figure(figure, "svg")
     narrow(figure)
