@@ -197,10 +197,12 @@ def test_the_best_solution_follows_the_equal_area_rule(noise):
     assert abs(area) < 1e-9
 
 
-def test_thresholds():
-    task = Task(0.1, 0.1, 0.5)
+@pytest.mark.parametrize(("prior", "possible"), [("gaussian", 0.1), ("signs", 0.0)])
+def test_thresholds(prior, possible):
+    """Signs are finitely many: in principle few samples tell them all, if an algorithm had time."""
+    task = Task(0.1, 0.1, 0.5, prior=prior)
     found = bayes_thresholds(task)
-    assert found.information == 0.1
+    assert found.information == possible
     above, below = found.message_passing * np.array([1.0 + 1e-9, 1.0 - 1e-9])
     assert bayes_curve(task, above).error == 0.0
     middle = bayes_curve(task, below)
@@ -208,24 +210,18 @@ def test_thresholds():
     assert middle.error > 0.01
     assert middle.information_error == 0.0
     assert found.message_passing < bayes_thresholds(task, pretraining=False).message_passing
-    # With the same features in both tasks nothing is hard: least squares on them.
+
+
+def test_with_the_same_features_in_both_tasks_nothing_is_hard():
+    """Least squares on them."""
     assert bayes_thresholds(Task(0.1, 0.1, 1.0)) == (0.1, pytest.approx(0.1, abs=1e-12))
 
 
-def test_thresholds_of_signs():
-    """Signs are finitely many: one sample tells them all, in principle; an algorithm needs more."""
-    task = Task(0.1, 0.1, 0.5, prior="signs")
-    found = bayes_thresholds(task)
-    assert found.information == 0.0
-    above, below = found.message_passing * np.array([1.0 + 1e-9, 1.0 - 1e-9])
-    assert bayes_curve(task, above).error == 0.0
-    middle = bayes_curve(task, below)
-    assert middle.hard
-    assert middle.error > 0.01
-    assert middle.information_error == 0.0
-    assert found.message_passing < bayes_thresholds(task, pretraining=False).message_passing
-    gaussian = bayes_curve(Task(0.1, 0.1, 0.5), 0.02)
-    assert bayes_curve(task, 0.02).error == pytest.approx(gaussian.error, rel=0.05)  # few samples
+def test_with_few_samples_the_law_of_the_coefficients_hardly_matters():
+    signs, gaussian = (
+        bayes_curve(Task(0.1, 0.1, 0.5, prior=prior), 0.02).error for prior in ("signs", "gaussian")
+    )
+    assert signs == pytest.approx(gaussian, rel=0.05)
 
 
 def posterior(z, s2, rho, task):

@@ -63,22 +63,23 @@ def pair(match, svg):
     if other:
         style += f"; --narrow: {readable(other):.0f}px"
     return "".join(
-        _picture(other, f"{folder}{name}-narrow{end}.svg")
-        + f'<img {before}class="drawing only-{theme}" loading="lazy" width="{width:.0f}" '
-        f'height="{height:.0f}" style="{style}" src="{folder}{name}{end}.svg"{after}/>'
-        + "</picture>"
-        * bool(other)
+        _on_phones(
+            f'<img {before}class="drawing only-{theme}" loading="lazy" width="{width:.0f}" '
+            f'height="{height:.0f}" style="{style}" src="{folder}{name}{end}.svg"{after}/>',
+            other,
+            f"{folder}{name}-narrow{end}.svg",
+        )
         for theme, end in (("light", ""), ("dark", "-dark"))
     )
 
 
-def _picture(other, source):
-    """Return the start of an element that shows another drawing on a phone, if there is one."""
+def _on_phones(image, other, source):
+    """Return an element that shows another drawing on a phone, if there is one."""
     if not other:
-        return ""
+        return image
     width, height = size(other)
     shape = f'width="{width:.0f}" height="{height:.0f}"'
-    return f'<picture><source media="{PHONE}" srcset="{source}" {shape}/>'
+    return f'<picture><source media="{PHONE}" srcset="{source}" {shape}/>{image}</picture>'
 
 
 def size(svg):

@@ -84,10 +84,10 @@ def _code(cell: NotebookNode, solution: bool = False) -> NotebookNode:
     """Return a code cell, folded where the page folds it."""
     cell = deepcopy(cell)
     for output in cell.outputs:
-        if svg := output.get("data", {}).get("image/svg+xml"):
-            output["data"]["image/svg+xml"] = CARRIED.sub(
-                "", svg
-            )  # pages show it, notebooks do not
+        if svg := output.get("data", {}).get(
+            "image/svg+xml"
+        ):  # pages show the other, notebooks not
+            output["data"]["image/svg+xml"] = CARRIED.sub("", svg)
     tags = set(cell.metadata.get("tags", ()))
     hidden = {"source_hidden": solution or tags & HIDDEN_INPUT}
     hidden |= {"outputs_hidden": solution or tags & HIDDEN_OUTPUT}

@@ -104,6 +104,6 @@ def slim_sheets(app, exception):
 def _dated(folder, link):
     """Return a link to a sheet with a number that changes when the sheet does."""
     sheet = folder / link[1]
-    return (
-        f'href="{link[1]}?v={zlib.crc32(sheet.read_bytes()):08x}"' if sheet.is_file() else link[0]
-    )
+    if not sheet.is_file():
+        return link[0]
+    return f'href="{link[1]}?v={zlib.crc32(sheet.read_bytes()):08x}"'

@@ -128,15 +128,20 @@ def family(
 def _check_relative_scale(lambda_pt, low, high, equal):
     bad = ~np.where(equal, lambda_pt == -1.0, (low < lambda_pt) & (lambda_pt <= high))
     if bad.any():
-        worst, left, right = (float(x[bad].flat[0]) for x in (lambda_pt, low, high))
+        worst, left, right = _first(bad, lambda_pt, low, high)
         allowed = "-1" if equal[bad].flat[0] else f"in ({left!r}, {right!r}]"
         raise ValueError(f"lambda_pt must be {allowed} for these two numbers, got {worst!r}")
+
+
+def _first(bad, *arrays):
+    """Return what arrays hold where something is bad for the first time."""
+    return [float(x[bad].flat[0]) for x in arrays]
 
 
 def _check_representable(inactive, active, lambda_pt):
     lost = (lambda_pt == -1.0) & (inactive < active)
     if lost.any():
-        one, other = (float(x[lost].flat[0]) for x in (inactive, active))
+        one, other = _first(lost, inactive, active)
         raise ValueError(
             "sqrt_k_active must be sqrt_k_inactive, or large enough for 1 + lambda to be above "
             f"1e-16, got sqrt_k_inactive = {one!r} and sqrt_k_active = {other!r}"
@@ -165,7 +170,7 @@ def _checked(sqrt_k_inactive, sqrt_k_active, amplitude):
     inactive, active = errors.broadcast(sqrt_k_inactive=inactive, sqrt_k_active=active)
     inside = (active >= inactive) & (active - inactive < 4.0 * amplitude)
     if not inside.all():
-        one, other = (float(x[~inside].flat[0]) for x in (inactive, active))
+        one, other = _first(~inside, inactive, active)
         raise ValueError(
             "sqrt_k_active must be at least sqrt_k_inactive and less than sqrt_k_inactive + "
             f"4 amplitude = {one + 4.0 * amplitude:g}, got sqrt_k_inactive = {one!r} and "

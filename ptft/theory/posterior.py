@@ -162,15 +162,19 @@ def _normal_nodes(edges):
 def _sign_error(rho, h):
     """Return the mmse in units of a^2."""
 
-    def active(log_zero, log_plus, log_minus):
-        total = np.logaddexp(np.logaddexp(log_zero, log_plus), log_minus)
-        return (np.exp(log_zero - total) + 2.0 * np.exp(log_minus - total)) ** 2
+    def active(*log_weights):
+        zero, _, minus = _probabilities(log_weights)
+        return (zero + 2.0 * minus) ** 2
 
-    def idle(log_zero, log_plus, log_minus):
-        total = np.logaddexp(np.logaddexp(log_zero, log_plus), log_minus)
-        return (np.exp(log_plus - total) - np.exp(log_minus - total)) ** 2
+    def idle(*log_weights):
+        _, plus, minus = _probabilities(log_weights)
+        return (plus - minus) ** 2
 
     return rho * _over_signs(rho, h, 1.0, active) + (1.0 - rho) * _over_signs(rho, h, 0.0, idle)
+
+
+def _probabilities(log_weights):
+    return scipy.special.softmax(np.broadcast_arrays(*log_weights), axis=0)
 
 
 def _sign_information(rho, h):

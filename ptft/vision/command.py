@@ -102,11 +102,10 @@ def _run(options):
 def _plan(options):
     from dataclasses import replace
 
+    from ..errors import choice
     from .plan import PRESETS
 
-    if options.preset not in PRESETS:
-        raise ValueError(f"preset must be one of {list(PRESETS)}, got {options.preset!r}")
-    plan = PRESETS[options.preset]
+    plan = PRESETS[choice("preset", options.preset, PRESETS)]
     names = _FIELDS | {"all_outputs": "all_outputs", "norm": "norm"}
     given = {field: getattr(options, name.replace("-", "_")) for field, name in names.items()}
     changes = {name: value for name, value in given.items() if value is not None}
