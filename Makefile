@@ -104,9 +104,10 @@ oldest newest:  ## test the package with the oldest versions allowed, or with th
 	build/$@/bin/python -m pytest -q -W default::DeprecationWarning $(wildcard $(CORE_TESTS:%=tests/test_%.py)) -k "not descent and not torch"
 
 # A few seconds for each of some 13,000 changes; it goes on where it was stopped. SAMPLE=20 draws
-# 20 from each module, the same ones each time: make mutants MUTANTS="ptft.t[hr]*" SAMPLE=20
+# 20 from each module, the same ones each time: make mutants MUTANTS="ptft.t[hr]*" SAMPLE=20; others with SEED=1
 MUTANTS ?= ptft.model.*
 SAMPLE ?=
+SEED ?= 0
 MUTMUT := build/mutants/bin/mutmut run --max-children 1
 mutants: $(READY)  ## change the core in small ways, and list those that no test notices (hours); SAMPLE=20 draws 20 a module
 	$(PYTHON) -m venv build/mutants
@@ -114,7 +115,7 @@ mutants: $(READY)  ## change the core in small ways, and list those that no test
 	ls -d $(CURDIR)/$(VENV)/lib/python*/site-packages > $$(ls -d build/mutants/lib/python*/site-packages)/ptft.pth
 	# the small module's run makes the changes of all, from which the sample is drawn
 	$(MUTMUT) "$(if $(SAMPLE),ptft.training.problem.*,$(MUTANTS))"
-	$(if $(SAMPLE),$(MUTMUT) $$($(BIN)/python tests/mutants.py $(SAMPLE) "$(MUTANTS)"))
+	$(if $(SAMPLE),$(MUTMUT) $$($(BIN)/python tests/mutants.py $(SAMPLE) "$(MUTANTS)" $(SEED)))
 	build/mutants/bin/mutmut results | grep -v "not checked"
 
 overview: $(READY)  ## draw the figure of README.md again

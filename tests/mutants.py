@@ -1,7 +1,7 @@
 """Names of a random sample of the changes that `make mutants` knows, as many from each module.
 
-`python tests/mutants.py 20 "ptft.theory.*"` prints up to 20 names from each module that the pattern
-selects: the same ones whenever the code is the same.
+`python tests/mutants.py 20 "ptft.theory.*" 0` prints up to 20 names from each module that the
+pattern selects: the same ones whenever the code and the last number, the seed, are the same.
 """
 
 import json
@@ -9,8 +9,6 @@ import random
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
-
-SEED = 0
 
 
 def names(pattern: str) -> dict[str, list[str]]:
@@ -21,14 +19,15 @@ def names(pattern: str) -> dict[str, list[str]]:
     return {f: of for f, of in found.items() if of}
 
 
-def sample(pattern: str, size: int) -> list[str]:
+def sample(pattern: str, size: int, seed: str) -> list[str]:
     """Draw `size` names from each module, one of each first: the list can be cut off anywhere."""
     draws = [
-        random.Random(f"{SEED} {f}").sample(of, min(size, len(of)))
+        random.Random(f"{seed} {f}").sample(of, min(size, len(of)))
         for f, of in names(pattern).items()
     ]
     return [draw[i] for i in range(size) for draw in draws if i < len(draw)]
 
 
 if __name__ == "__main__":
-    print("\n".join(sample(sys.argv[2], int(sys.argv[1]))))
+    size, pattern, seed = sys.argv[1:]
+    print("\n".join(sample(pattern, int(size), seed)))

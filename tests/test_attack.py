@@ -197,10 +197,13 @@ TABLE = [
         {"task": TASK, "init": INIT, "alpha": 0.2, "alpha_pt": 0.5, "noise_pt": 0.0},
         BAD_CURVE | {"alpha_pt": POSITIVE, "noise_pt": NOT_NEGATIVE},
     ),
-    (
-        theory.continual_curve,
-        A_CURVE,
-        BAD_CURVE | {"alpha": [*ALPHAS, 1.0, [0.5, 2.0]]},
+    *(
+        (
+            curve,
+            A_CURVE | {"correlation": 0.0},
+            BAD_CURVE | {"alpha": [*ALPHAS, 1.0, [0.5, 2.0]], "correlation": [*OTHERS, 0.5, -2.0]},
+        )
+        for curve in (theory.continual_curve, theory.restarted_curve)
     ),
     (
         ptft.fixed_point,

@@ -4,6 +4,7 @@ from .bayes import BayesCurve, BayesThresholds, bayes_curve, bayes_thresholds
 from .best import BestInitialization, best_initialization
 from .channel import FINE, STANDARD, Group, Moments, QuadratureRule, moments
 from .features import Features, features_used
+from .forgetting import restarted_curve, restarted_fixed_point
 from .imperfect import imperfect_curve, imperfect_groups, pretraining_curve
 from .limits import (
     PretrainingValue,
@@ -18,7 +19,13 @@ from .posterior import information, mmse
 from .replica import LearningCurve, fixed_point, learning_curve, learning_curves, penalised_groups
 from .sensitivities import Gradient, Sensitivities
 from .state_evolution import StateEvolution, state_evolution
-from .trained_start import ContinualCurve, StartedGroup, continual_curve, continual_fixed_point
+from .trained_start import (
+    ContinualCurve,
+    StartedGroup,
+    continual_curve,
+    continual_fixed_point,
+    joint_groups,
+)
 
 __all__ = [
     "FINE",
@@ -52,6 +59,7 @@ __all__ = [
     "imperfect_curve",
     "imperfect_groups",
     "information",
+    "joint_groups",
     "learning_curve",
     "learning_curves",
     "minimum_norm",
@@ -62,5 +70,7 @@ __all__ = [
     "pretraining_curve",
     "pretraining_value",
     "recovery_threshold",
+    "restarted_curve",
+    "restarted_fixed_point",
     "state_evolution",
 ]

@@ -40,6 +40,7 @@ __all__ = [
     "QuadratureRule",
     "checked_groups",
     "expectations",
+    "gauss_legendre",
     "half_lines",
     "line_moments",
     "moments",
@@ -225,7 +226,8 @@ def _edges(start, end, bend, rule):
 
 
 @cache
-def _gauss_legendre(n_nodes):
+def gauss_legendre(n_nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes in (-1, 1) and weights; kept, since they take longer than what they are for."""
     return np.polynomial.legendre.leggauss(n_nodes)
 
 
@@ -374,7 +376,7 @@ class _Nodes(NamedTuple):
 
 def _nodes(panels, lines, s2, theta, n_nodes):
     """Return the `_Nodes` of panels, in the workspace."""
-    x, weight = _gauss_legendre(n_nodes)
+    x, weight = gauss_legendre(n_nodes)
     half, middle = (panels.right - panels.left) / 4.0, (panels.right + panels.left) / 4.0
     a, b, noise = lines.a[panels.line], theta[panels.point] / 2.0, s2[panels.point]
     variance = lines.variance[panels.line]

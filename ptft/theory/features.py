@@ -22,9 +22,10 @@ from ..model.network import Initialization
 from ..model.penalty import penalty_gradient, signed_dual_denoiser
 from ..model.tasks import Prior, Task
 from ..values import Value
+from .channel import gauss_legendre
 from .replica import LearningCurve, penalised_groups
 
-__all__ = ["Features", "features_used"]
+__all__ = ["Features", "component_moments", "features_used"]
 
 _REACH = 9.5  # standard deviations of an observation that are integrated over
 _PANEL = 0.75  # the widest panel in u
@@ -144,14 +145,34 @@ def _check_match(error, expected):
 def _moments(group, s2, theta):
     """Return error, slope and second moment of one group, each of shape (n_points,)."""
     parts = [
-        weight * _component_moments(group.sqrt_k, mean, variance, s2, theta)
+        weight * component_moments(group.sqrt_k, mean, variance, s2, theta)
         for weight, mean, variance in group.prior.components()
     ]
     return np.sum(parts, axis=0)
 
 
-def _component_moments(sqrt_k, mean, variance, s2, theta):
-    """Return the three moments for x ~ N(mean, variance), shape (3, n_points)."""
+def component_moments(
+    sqrt_k: float,
+    mean: float,
+    variance: float,
+    s2: np.ndarray,
+    theta: np.ndarray,
+    origin: float = 0.0,
+) -> np.ndarray:
+    """Return three moments for a Gaussian teacher x ~ N(mean, variance).
+
+    Parameters
+    ----------
+    sqrt_k, mean, variance : float
+    s2, theta : array, shape (n_points,)
+    origin : float
+        From where the second moment is taken.
+
+    Returns
+    -------
+    array, shape (3, n_points)
+        E[(x_hat - x)^2], E[d x_hat / d z] and E[(x_hat - origin)^2].
+    """
     a, b = sqrt_k / 2.0, theta / 2.0
     tau2 = variance + s2
     u_mean = signed_dual_denoiser(np.full_like(b, mean), a, b)
@@ -164,7 +185,9 @@ def _component_moments(sqrt_k, mean, variance, s2, theta):
     measure = density * (cosh + b)
     missed = noise / tau2 * rise - b * u_mean - w * b * step  # x_hat - E[x | z]
     error = (measure * missed**2).sum(axis=1) + (w * noise)[:, 0]
-    return np.array([error, (density * cosh).sum(axis=1), (measure * x_hat**2).sum(axis=1)])
+    return np.array(
+        [error, (density * cosh).sum(axis=1), (measure * (x_hat - origin) ** 2).sum(axis=1)]
+    )
 
 
 def _hyperbolic(a, start, step):
@@ -186,7 +209,7 @@ def _steps(a, b, mean, u_mean, reach):
     ]
     low, width = ends[0][:, None], (ends[1] - ends[0])[:, None]
     n_panels = max(_MIN_PANELS, int(np.ceil(width.max() / _PANEL)))
-    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
+    nodes, weights = gauss_legendre(_N_NODES)
     place = (np.arange(n_panels)[:, None] + (1.0 + nodes) / 2.0).ravel() / n_panels
     return low + width * place, width * np.tile(weights / 2.0, n_panels) / n_panels
 

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from .. import errors
 from ..model.tasks import Task
-from .channel import Group, checked_groups
+from .channel import Group, checked_groups, gauss_legendre
 
 __all__ = [
     "PretrainingValue",
@@ -294,7 +294,7 @@ class _SoftThreshold:
     def __init__(self, components, n_nodes):
         share, mean, variance, _ = self.share, self.mean, self.variance, self.weight = components
         self.second_moment = share @ (mean**2 + variance)
-        self.nodes, self.weights = np.polynomial.legendre.leggauss(n_nodes)
+        self.nodes, self.weights = gauss_legendre(n_nodes)
 
     def recovers(self, alpha):
         """Tell whether noiseless basis pursuit finds the teacher."""

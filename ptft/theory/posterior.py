@@ -24,6 +24,7 @@ import scipy
 from numpy.typing import ArrayLike
 
 from .. import errors
+from .channel import gauss_legendre
 
 __all__ = ["information", "mmse"]
 
@@ -151,7 +152,7 @@ def _normal_nodes(edges):
     """Return nodes in the panels between edges, row by row, and weights with the normal density."""
     edges = np.sort(edges, axis=1)
     half = np.diff(edges)[..., None] / 2.0
-    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
+    nodes, weights = gauss_legendre(_N_NODES)
     t = edges[:, :-1, None] + half * (1.0 + nodes)
     return t, weights * half * np.exp(-0.5 * t * t) / np.sqrt(2.0 * np.pi)
 

@@ -13,7 +13,7 @@ Beyond the paper; `ptft.theory.channel` is the case beta_0 = 0, and faster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from ..model.network import Initialization
 from ..model.penalty import penalty_gradient, signed_dual_denoiser, sqrt_k_single_task
 from ..model.tasks import Task
 from ..values import Value
-from .channel import listed_groups, present_groups
+from .channel import gauss_legendre, listed_groups, present_groups
 from .state_evolution import check_sample_size
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "continual_curve",
     "continual_fixed_point",
     "dual_nodes",
+    "joint_groups",
 ]
 
 TOLERANCE = 1e-10
@@ -72,6 +73,8 @@ class ContinualCurve(Value):
         Effective noise and regularisation at the fixed point.
     residual : float or array
         Largest relative residual of equations (19) and (20).
+    distance : float
+        E[(beta_0 - target)^2], how far apart the tasks are: the error before fine-tuning.
     status : str
         One sentence.
     """
@@ -82,11 +85,79 @@ class ContinualCurve(Value):
     s2: float | np.ndarray
     theta: float | np.ndarray
     residual: float | np.ndarray
+    distance: float
     status: str
+
+    def averaged(self, share: ArrayLike) -> tuple[float | np.ndarray, float | np.ndarray]:
+        """Return both errors of (1 - share) beta_0 + share beta: of averages of old and new.
+
+        They lie on a line through beta_0 and beta, so three squared distances say all: that is
+        Stewart's theorem.
+
+        Parameters
+        ----------
+        share : float or array
+            Of what was found; broadcasts with `alpha`. 0 is the old network, 1 the new one.
+
+        Returns
+        -------
+        error, forgetting : float or array
+            On the new task and on the old.
+        """
+        t = errors.real("share", share)
+        new = (1.0 - t) * self.distance + t * self.error - t * (1.0 - t) * self.forgetting
+        return new, t**2 * self.forgetting
+
+    @property
+    def best_share(self) -> float | np.ndarray:
+        """The share in an average of old and new that errs least on the new task."""
+        return (self.forgetting + self.distance - self.error) / (2.0 * self.forgetting)
+
+
+def joint_groups(
+    task: Task, sqrt_k: Callable[[float], float], correlation: float = 0.0
+) -> list[StartedGroup]:
+    """Return the groups of a task with the old coefficient of each beside the new one's law.
+
+    Parameters
+    ----------
+    task : Task
+    sqrt_k : function
+        Of a pretrained coefficient: the square root of the penalty's parameter.
+    correlation : float
+        Of the signs of the old and the new coefficient where both are active; in [-1, 1]. Other
+        than 0 only for a task with `prior="signs"`.
+
+    Returns
+    -------
+    list of StartedGroup
+        Old coefficients are taken to be positive, which the symmetry of the inputs allows.
+    """
+    errors.instance("task", task, Task)
+    correlation = errors.number("correlation", correlation, -1.0, 1.0)
+    if correlation and task.prior != "signs":
+        raise ValueError(
+            f'correlation must be 0 for a task with prior="{task.prior}", got {correlation!r}: '
+            'only prior="signs" has signs and one size'
+        )
+    found = []
+    for group in task.groups():
+        lean = correlation if group.beta_pt else 0.0
+        for share, mean, variance in group.prior.components():
+            share *= 1.0 + lean * np.sign(mean)
+            row = (group.probability * share, float(sqrt_k(group.beta_pt)), group.beta_pt)
+            found += [StartedGroup(*row, mean, variance)] if share else []
+    return found
 
 
 def continual_curve(
-    task: Task, init: Initialization, alpha: ArrayLike, noise: float = 0.0, ridge: float = 0.0
+    task: Task,
+    init: Initialization,
+    alpha: ArrayLike,
+    noise: float = 0.0,
+    ridge: float = 0.0,
+    *,
+    correlation: float = 0.0,
 ) -> ContinualCurve:
     """Return errors on both tasks where fine-tuning goes on from the pretrained weights.
 
@@ -98,6 +169,8 @@ def continual_curve(
         Of pretraining; c alone matters, larger than 0.
     alpha, noise, ridge
         As in `learning_curve`; without noise or without ridge alpha is less than 1.
+    correlation : float
+        Of the signs of old and new coefficients, as for `joint_groups`.
 
     Returns
     -------
@@ -122,11 +195,7 @@ def continual_curve(
     errors.instance("task", task, Task)
     errors.instance("init", init, Initialization)
     scale = float(sqrt_k_single_task(errors.number("c_pt", init.c_pt, 1e-50, 1e50)))
-    groups = [
-        StartedGroup(group.probability * share, scale, group.beta_pt, mean, variance)
-        for group in task.groups()
-        for share, mean, variance in group.prior.components()
-    ]
+    groups = joint_groups(task, lambda _: scale, correlation)
     return continual_fixed_point(groups, alpha, noise, ridge)
 
 
@@ -146,6 +215,38 @@ def continual_fixed_point(
     -------
     ContinualCurve
     """
+    groups, points, noise, ridge = checked_problem(groups, alpha, noise, ridge)
+    rows = [_solve(groups, point, noise, ridge) for point in points]
+    columns = np.transpose(rows)
+    failed = columns[-1] > TOLERANCE
+    status = f"{np.sum(~failed)} of {points.size} points converged"
+    curve = tasks_curve(alpha, columns, groups, status)
+    if failed.any():
+        raise ConvergenceError(f"{status}, to a relative residual of {TOLERANCE:g}", curve)
+    return curve
+
+
+def tasks_curve(
+    alpha: ArrayLike, columns: np.ndarray, groups: Sequence[StartedGroup], status: str
+) -> ContinualCurve:
+    """Return the `ContinualCurve` of columns error, forgetting, s2, theta and residual."""
+    names = ("error", "forgetting", "s2", "theta", "residual")
+    values = dict(zip(("alpha", *names), (errors.vector("alpha", alpha), *columns), strict=True))
+    if np.ndim(alpha) == 0:
+        values = {name: float(column[0]) for name, column in values.items()}
+    return ContinualCurve(**values, distance=_distance(groups), status=status)
+
+
+def checked_problem(
+    groups: Sequence[StartedGroup], alpha: ArrayLike, noise: float, ridge: float
+) -> tuple[list[StartedGroup], np.ndarray, float, float]:
+    """Return what `continual_fixed_point` is given, checked; `alpha` as an array.
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range.
+    """
     groups = _checked(groups)
     points = errors.vector("alpha", alpha, 0.0, open_low=True)
     noise, ridge = errors.number("noise", noise, 0.0), errors.number("ridge", ridge, 0.0)
@@ -157,18 +258,7 @@ def continual_fixed_point(
         )
     if noise == 0.0 and not _distance(groups):
         raise ValueError("groups must have something to learn, or noise must be positive")
-    rows = [_solve(groups, point, noise, ridge) for point in points]
-    values = dict(
-        zip(("error", "forgetting", "s2", "theta", "residual"), np.transpose(rows), strict=True)
-    )
-    failed = values["residual"] > TOLERANCE
-    status = f"{np.sum(~failed)} of {points.size} points converged"
-    if np.ndim(alpha) == 0:
-        points, values = points[0], {name: float(column[0]) for name, column in values.items()}
-    curve = ContinualCurve(points, **values, status=status)
-    if failed.any():
-        raise ConvergenceError(f"{status}, to a relative residual of {TOLERANCE:g}", curve)
-    return curve
+    return groups, points, noise, ridge
 
 
 def _checked(groups):
@@ -242,7 +332,7 @@ def dual_nodes(
     edges = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
     half = np.diff(edges)[:, None] / 2.0
     middle = (edges[1:] + edges[:-1])[:, None] / 2.0
-    x, weights = np.polynomial.legendre.leggauss(n_nodes)
+    x, weights = gauss_legendre(n_nodes)
     return (middle + half * x).ravel(), (half * weights).ravel()
 
 
