@@ -197,6 +197,11 @@ TABLE = [
         {"task": TASK, "init": INIT, "alpha": 0.2, "alpha_pt": 0.5, "noise_pt": 0.0},
         BAD_CURVE | {"alpha_pt": POSITIVE, "noise_pt": NOT_NEGATIVE},
     ),
+    (
+        theory.continual_threshold,
+        {"groups": [theory.StartedGroup(1.0, 1.0, 1.0, 1.0, 0.0)]},
+        {"groups": [None, 1.0, "g", [], [1.0], [theory.StartedGroup(0.5, 1.0, 1.0, 1.0, 0.0)]]},
+    ),
     *(
         (
             curve,

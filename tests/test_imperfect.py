@@ -14,6 +14,7 @@ from ptft import (
     sqrt_k,
 )
 from ptft.theory import fixed_point, imperfect_curve, imperfect_groups, pretraining_curve
+from ptft.theory.imperfect import dual_nodes
 
 FULL, RICH = Task(0.1, 0.1, 1.0), Initialization(1e-3, -0.9)
 
@@ -100,3 +101,13 @@ def test_better_pretraining_helps_where_features_are_shared():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("mean", np.linspace(-1.0, 1.0, 9))
+def test_panels_are_no_longer_than_one(mean):
+    """In u, in which the integrands change by factors of e; the range of z must not matter."""
+    nodes, lengths = dual_nodes(10.0 * mean, 1.0, 1e-6, 0.05, n_nodes=1)
+    assert np.all(lengths <= 1.0 + 1e-12)
+    assert np.all(np.diff(nodes) > 0.0)
+    x = 1e-6 * np.sinh(nodes[[0, -1]])
+    assert x[1] - x[0] > 10.0

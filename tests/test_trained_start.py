@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy
 from numpy.testing import assert_allclose
 
 from ptft import (
@@ -19,12 +20,12 @@ from ptft import (
     pretrain,
     sample_inputs,
 )
-from ptft.theory import trained_start
+from ptft.theory import joint_groups, recovery_threshold, trained_start
 from ptft.theory.trained_start import (
     StartedGroup,
     continual_curve,
     continual_fixed_point,
-    dual_nodes,
+    continual_threshold,
 )
 
 ALPHA = np.array([0.05, 0.2, 0.5, 0.9])
@@ -209,11 +210,95 @@ def test_bad_arguments(call, message):
         call()
 
 
-@pytest.mark.parametrize("mean", np.linspace(-1.0, 1.0, 9))
-def test_panels_are_no_longer_than_one(mean):
-    """In u, in which the integrands change by factors of e; the range of z must not matter."""
-    nodes, lengths = dual_nodes(10.0 * mean, 1.0, 1e-6, 0.05, 0.0, n_nodes=1)
-    assert np.all(lengths <= 1.0 + 1e-12)
-    assert np.all(np.diff(nodes) > 0.0)
-    x = 1e-6 * np.sinh(nodes[[0, -1]])
-    assert x[1] - x[0] > 10.0
+# --- The rich limit ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unlearned", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("rho", [1e-6, 0.1, 0.7])
+def test_to_unlearn_takes_half_a_sample_a_feature(rho, unlearned):
+    rows = [(1.0 - rho, 0.0, 0.0), (rho * unlearned, 2.0, 0.0), (rho * (1.0 - unlearned), 2.0, 3.0)]
+    groups = [StartedGroup(p, 1.0, start, mean, 0.0) for p, start, mean in rows if p]
+    assert_allclose(continual_threshold(groups), rho * (1.0 - unlearned / 2.0), rtol=1e-13)
+
+
+@pytest.mark.parametrize("moment", [(1.0, 0.0), (0.0, 1.0), (-2.0, 0.5)])
+def test_without_a_start_the_threshold_is_basis_pursuits(moment):
+    mean, variance = moment
+    groups = [StartedGroup(0.9, 1.0, 0.0, 0.0, 0.0), StartedGroup(0.1, 1.0, 0.0, mean, variance)]
+    priors = [Group(0.9, 1.0, Prior.zero()), Group(0.1, 1.0, Prior.signs(1.0))]
+    assert_allclose(continual_threshold(groups), recovery_threshold(priors), rtol=1e-13)
+
+
+def test_the_threshold_is_the_least_of_its_sum():
+    """By the table of the book, term by term, on a fine grid of t."""
+    shares = {"equal": 0.04, "opposite": 0.03, "unlearned": 0.05, "new": 0.06, "idle": 0.82}
+    t = np.linspace(0.0, 6.0, 600_001)
+    normal = {w: scipy.special.ndtr(-w * t) for w in (1, 2)}
+    density = {w: np.exp(-0.5 * (w * t) ** 2) / np.sqrt(2.0 * np.pi) for w in (1, 2)}
+    total = (
+        shares["equal"]
+        + shares["opposite"] * (1.0 + 4.0 * t**2)
+        + shares["unlearned"] * (0.5 + (1.0 + 4.0 * t**2) * normal[2] - 2.0 * t * density[2])
+        + shares["new"] * (1.0 + t**2)
+        + shares["idle"] * 2.0 * ((1.0 + t**2) * normal[1] - t * density[1])
+    )
+    pairs = {"equal": (-1.0, -2.0), "opposite": (1.0, -1.0), "unlearned": (-1.0, 0.0)}
+    pairs |= {"new": (0.0, 3.0), "idle": (0.0, 0.0)}
+    groups = [StartedGroup(shares[name], 1.0, *pair, 0.0) for name, pair in pairs.items()]
+    assert_allclose(continual_threshold(groups), total.min(), rtol=1e-10)
+
+
+def test_a_gaussian_target_has_either_sign():
+    """P(equal sign) of N(1, 4) and a positive start is Phi(1 / 2)."""
+    same = scipy.special.ndtr(0.5)
+    rest = StartedGroup(0.8, 1.0, 0.0, 0.0, 0.0)
+    split = [StartedGroup(0.2 * p, 1.0, 1.0, m, 0.0) for p, m in ((same, 1.0), (1 - same, -1.0))]
+    found = continual_threshold([rest, StartedGroup(0.2, 1.0, 1.0, 1.0, 4.0)])
+    assert_allclose(found, continual_threshold([rest, *split]), rtol=1e-13)
+    mirrored = continual_threshold([rest, StartedGroup(0.2, 1.0, -1.0, -1.0, 4.0)])
+    assert_allclose(found, mirrored, rtol=1e-13)
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e-40, 1e-30, 1e-10, 1e-5])
+@pytest.mark.parametrize("correlation", [1.0, -1.0])
+def test_above_the_threshold_nothing_cancels(correlation, scale):
+    """Errors far below a rounding of the coefficients: they are integrated about the mean."""
+    task = Task(0.1, 0.1, 0.5, prior="signs")
+    groups = joint_groups(task, lambda _: scale, correlation)
+    threshold = continual_threshold(groups)
+    alpha = threshold * np.array([0.9, 1.02, 1.1, 1.3, 2.0])
+    curve = continual_fixed_point(groups, alpha)
+    assert np.all(curve.residual < 1e-10)
+    assert np.all(np.diff(curve.error) < 0.0)
+    assert np.all(curve.error > 0.0)
+
+
+@pytest.mark.parametrize("correlation", [1.0, 0.0, -1.0])
+def test_the_fixed_point_nears_the_threshold(correlation):
+    """At sqrt(k) = 1e-50 the error falls from a tenth to nearly nothing within a fifth of it."""
+    task = Task(0.1, 0.1, 0.5, prior="signs")
+    groups = joint_groups(task, lambda _: 1e-50, correlation)
+    threshold = continual_threshold(groups)
+    below, above = continual_fixed_point(groups, threshold * np.array([0.9, 1.1])).error
+    assert below > 0.1
+    assert above < 2e-3
+
+
+def test_linear_programs_meet_the_threshold():
+    """Half of 40 problems of 250 dimensions are solved within a twelfth of it."""
+    rng, n_dims = np.random.default_rng(0), 250
+    old, new = np.zeros((2, n_dims))
+    old[:25], new[:12] = 1.0, 1.0
+    costs = np.concatenate([np.where(old > 0.0, 0.0, 1.0), np.where(old > 0.0, 2.0, 1.0)])
+    rows = [(0.9, 0.0, 0.0), (0.052, 1.0, 0.0), (0.048, 1.0, 1.0)]
+    threshold = continual_threshold([StartedGroup(p, 1.0, *pair, 0.0) for p, *pair in rows])
+    shares = []
+    for factor in (0.8, 1.25):
+        found = []
+        for _ in range(40):
+            X = sample_inputs(round(factor * threshold * n_dims), n_dims, rng)
+            equal = np.hstack([X, -X])
+            program = scipy.optimize.linprog(costs, A_eq=equal, b_eq=X @ new, bounds=(0.0, None))
+            found.append(np.allclose(np.subtract(*np.split(program.x, 2)), new, atol=1e-6))
+        shares.append(np.mean(found))
+    assert shares[0] < 0.5 < shares[1]

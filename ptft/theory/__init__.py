@@ -24,6 +24,7 @@ from .trained_start import (
     StartedGroup,
     continual_curve,
     continual_fixed_point,
+    continual_threshold,
     joint_groups,
 )
 
@@ -54,6 +55,7 @@ __all__ = [
     "best_initialization",
     "continual_curve",
     "continual_fixed_point",
+    "continual_threshold",
     "features_used",
     "fixed_point",
     "imperfect_curve",

@@ -30,7 +30,7 @@ __all__ = ["Features", "component_moments", "features_used"]
 _REACH = 9.5  # standard deviations of an observation that are integrated over
 _PANEL = 0.75  # the widest panel in u
 _MIN_PANELS = 20
-_N_NODES = 16
+_N_NODES = 24
 _AGREEMENT = 1e-8  # relative, of the error summed here and the curve's
 
 
@@ -158,6 +158,7 @@ def component_moments(
     s2: np.ndarray,
     theta: np.ndarray,
     origin: float = 0.0,
+    shift: float = 0.0,
 ) -> np.ndarray:
     """Return three moments for a Gaussian teacher x ~ N(mean, variance).
 
@@ -167,6 +168,9 @@ def component_moments(
     s2, theta : array, shape (n_points,)
     origin : float
         From where the second moment is taken.
+    shift : float
+        2 q_k' of the coefficient from which training starts: the dual coordinate u that costs
+        nothing, z = a sinh(u) + b (u - shift).
 
     Returns
     -------
@@ -175,15 +179,15 @@ def component_moments(
     """
     a, b = sqrt_k / 2.0, theta / 2.0
     tau2 = variance + s2
-    u_mean = signed_dual_denoiser(np.full_like(b, mean), a, b)
-    step, width = _steps(a, b, mean, u_mean, _REACH * np.sqrt(tau2))
+    u_mean = signed_dual_denoiser(mean + b * shift, a, b)
+    step, width = _steps(a, b, mean + b * shift, u_mean, _REACH * np.sqrt(tau2))
     b, tau2, u_mean, noise = (x[:, None] for x in (b, tau2, u_mean, s2))
     # From the mean, where nothing cancels however small s is.
     rise, x_hat, cosh = _hyperbolic(a, u_mean, step)
     z, w = rise + b * step, variance / tau2
     density = width * np.exp(-0.5 * z * z / tau2) / np.sqrt(2.0 * np.pi * tau2)
     measure = density * (cosh + b)
-    missed = noise / tau2 * rise - b * u_mean - w * b * step  # x_hat - E[x | z]
+    missed = noise / tau2 * rise - b * (u_mean - shift) - w * b * step  # x_hat - E[x | z]
     error = (measure * missed**2).sum(axis=1) + (w * noise)[:, 0]
     return np.array(
         [error, (density * cosh).sum(axis=1), (measure * (x_hat - origin) ** 2).sum(axis=1)]

@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike
 
 from .. import errors
 from ..model.network import Initialization
-from ..model.penalty import sqrt_k, sqrt_k_single_task
+from ..model.penalty import signed_dual_denoiser, sqrt_k, sqrt_k_single_task
 from ..model.tasks import Prior, Task
-from .channel import Group
+from .channel import Group, gauss_legendre
 from .replica import LearningCurve, fixed_point, penalised_groups
-from .trained_start import dual_nodes
 
-__all__ = ["imperfect_curve", "imperfect_groups", "pretraining_curve"]
+__all__ = ["dual_nodes", "imperfect_curve", "imperfect_groups", "pretraining_curve"]
 
+_V = np.linspace(-9.5, 9.5, 39)  # in standard deviations: panels that resolve the Gaussian
 _RARE = 1e-17  # share of coordinates that is left out
 _TINIEST = 1e-100  # sqrt(k) that the solver takes
 
@@ -109,6 +109,34 @@ def _pretrained(target, curve, c_pt, n_nodes):
     beta, rise = c_pt * np.sinh(u), c_pt * np.cosh(u) + b
     shares = weights * rise * np.exp(-0.5 * ((beta + b * u - target) / tau) ** 2)
     return beta, shares / shares.sum()
+
+
+def dual_nodes(
+    mean: float, tau: float, a: float, b: float, n_nodes: int = 20
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return nodes in u and weights, for integrals over u of functions of z ~ N(mean, tau^2).
+
+    Panels are no wider than 1, nor than half a tau of z = a sinh(u) + b u.
+
+    Parameters
+    ----------
+    mean, tau : float
+        Of z.
+    a, b : float
+        sqrt(k) / 2 and theta / 2.
+    n_nodes : int
+        A panel's.
+
+    Returns
+    -------
+    nodes, weights : array, shape (n,)
+    """
+    edges = signed_dual_denoiser(mean + tau * _V, a, b)
+    edges = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
+    half = np.diff(edges)[:, None] / 2.0
+    middle = (edges[1:] + edges[:-1])[:, None] / 2.0
+    x, weights = gauss_legendre(n_nodes)
+    return (middle + half * x).ravel(), (half * weights).ravel()
 
 
 def imperfect_curve(

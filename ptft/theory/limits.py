@@ -28,6 +28,7 @@ __all__ = [
     "minimum_norm",
     "pretraining_value",
     "recovery_threshold",
+    "weighted_transition",
 ]
 
 _REACH = 9.0  # standard deviations that are integrated over
@@ -73,7 +74,7 @@ def basis_pursuit_transition(rho: float) -> float:
         Montanari 2009), which is the Donoho-Tanner transition.
     """
     rho = errors.number("rho", rho, 0.0, 1.0, open_low=True, open_high=True)
-    return _transition(np.array([rho]), np.array([1.0 - rho]), np.ones(1))[0]
+    return weighted_transition(np.array([rho]), np.array([1.0 - rho]), np.ones(1))[0]
 
 
 def recovery_threshold(groups: Sequence[Group], weights: Sequence[float] | None = None) -> float:
@@ -101,15 +102,27 @@ def _threshold_of(share, active, weight):
     """Return the transition for components, of which some hold no zeros."""
     if not active.any():
         return 0.0
-    return _transition(np.where(active, share, 0.0), np.where(active, 0.0, share), weight)[0]
+    return weighted_transition(np.where(active, share, 0.0), np.where(active, 0.0, share), weight)[
+        0
+    ]
 
 
-def _transition(active, idle, weight):
+def weighted_transition(
+    active: np.ndarray, idle: np.ndarray, weight: np.ndarray
+) -> tuple[float, float]:
     """Return min over t of sum active (1 + (t w)^2) + idle E[soft(V, t w)^2], and the t.
 
-    The sum is convex in t. Its derivative is 2 t sum active w^2 - 4 sum idle w G(t w), with G(t) =
-    phi(t) - t Phi(-t) falling; the logarithm of the quotient has one root in log t.
+    Parameters
+    ----------
+    active, idle, weight : array, shape (n,)
+        Shares of coefficients that are and are not 0, and their weights w; at least 0.
+
+    Returns
+    -------
+    alpha, t : float
     """
+    # The sum is convex in t. Its derivative is 2 t sum active w^2 - 4 sum idle w G(t w) with G(t) =
+    # phi(t) - t Phi(-t) falling; the logarithm of the quotient has one root in log t.
     curvature, pull = active @ weight**2, idle * weight
     if curvature == 0.0:  # active coefficients cost nothing: the others can be set to 0
         return float(active.sum() + idle[weight == 0.0].sum()), np.inf
@@ -193,7 +206,7 @@ def _single(rho):
     """Return M(rho) and the threshold that attains it, for rho in [0, 1]."""
     if rho == 0.0:
         return 0.0, np.inf
-    return _transition(np.array([rho]), np.array([1.0 - rho]), np.ones(1))
+    return weighted_transition(np.array([rho]), np.array([1.0 - rho]), np.ones(1))
 
 
 def _null_risk(nu):

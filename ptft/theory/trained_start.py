@@ -24,10 +24,12 @@ from numpy.typing import ArrayLike
 from .. import errors
 from ..errors import ConvergenceError
 from ..model.network import Initialization
-from ..model.penalty import penalty_gradient, signed_dual_denoiser, sqrt_k_single_task
+from ..model.penalty import penalty_gradient, sqrt_k_single_task
 from ..model.tasks import Task
 from ..values import Value
-from .channel import gauss_legendre, listed_groups, present_groups
+from .channel import listed_groups, present_groups
+from .features import component_moments
+from .limits import weighted_transition
 from .state_evolution import check_sample_size
 
 __all__ = [
@@ -35,12 +37,11 @@ __all__ = [
     "StartedGroup",
     "continual_curve",
     "continual_fixed_point",
-    "dual_nodes",
+    "continual_threshold",
     "joint_groups",
 ]
 
 TOLERANCE = 1e-10
-_V = np.linspace(-9.5, 9.5, 39)  # in standard deviations: panels that resolve the Gaussian
 
 
 class StartedGroup(NamedTuple):
@@ -261,6 +262,50 @@ def checked_problem(
     return groups, points, noise, ridge
 
 
+def continual_threshold(groups: Sequence[StartedGroup]) -> float:
+    """Return the alpha above which a rich network that goes on finds the new coefficients exactly.
+
+    In the limit sqrt(k) -> 0 the divergence from beta_0, over log(1 / sqrt(k)) / 2, tends to |beta|
+    where beta_0 = 0, and elsewhere to twice the part of beta that has the other sign than beta_0.
+    The end is a linear program, and its threshold the smallest value of a convex function.
+
+    Parameters
+    ----------
+    groups : list of StartedGroup
+        Of any sqrt_k: only starts and the signs of the targets enter. Probabilities sum to 1.
+
+    Returns
+    -------
+    float
+        min over t of the sum over coefficients of 1 where the sign stays, 1 + 4 t^2 where it
+        changes, (1 + E[soft(V, 2 t)^2]) / 2 where one is unlearned, 1 + t^2 where one is new, and
+        E[soft(V, t)^2] where it stays 0.
+
+    Examples
+    --------
+    Half a sample for each of a tenth of the coefficients, to unlearn them all:
+
+    >>> from ptft.theory import StartedGroup, continual_threshold
+    >>> continual_threshold([StartedGroup(0.9, 1, 0, 0, 0), StartedGroup(0.1, 1, 1, 0, 0)])
+    0.05
+    """
+    rows = np.array([row for group in _checked(groups) for row in _limit_shares(group)])
+    return weighted_transition(*rows.T)[0]
+
+
+def _limit_shares(group):
+    """Return shares of active and idle coefficients of a group, and weights, in the rich limit."""
+    p, start, mean = group.probability, group.start, group.mean
+    if not (group.variance or mean):
+        # Free on one side, where it counts as active and costs nothing; penalised on the other.
+        return [(p / 2, 0.0, 0.0), (0.0, p / 2, 2.0)] if start else [(0.0, p, 1.0)]
+    if not start:
+        return [(p, 0.0, 1.0)]
+    lean = np.inf if not group.variance else abs(mean) / np.sqrt(group.variance)
+    same = scipy.special.ndtr(np.copysign(lean, mean * np.sign(start)))
+    return [(p * same, 0.0, 0.0), (p * (1.0 - same), 0.0, 2.0)]
+
+
 def _checked(groups):
     groups, each = listed_groups(groups, StartedGroup)
     for group in groups:
@@ -290,50 +335,10 @@ def _averages(groups, s2, theta):
 
 
 def _average(group, s2, theta):
-    a, b = group.sqrt_k / 2.0, theta / 2.0
     shift = 2.0 * penalty_gradient(group.start, group.sqrt_k)
-    tau2 = group.variance + s2
-    u, measure = dual_nodes(group.mean, np.sqrt(tau2), a, b, shift)
-    sinh, cosh = a * np.sinh(u), a * np.cosh(u)
-    jacobian, step = cosh + b, sinh + b * (u - shift) - group.mean
-    measure = measure * jacobian * np.exp(-0.5 * step**2 / tau2) / np.sqrt(2.0 * np.pi * tau2)
-    miss = sinh - group.mean - group.variance / tau2 * step  # x_hat - E[x | z]
-    return np.array(
-        [
-            measure @ miss**2 + group.variance * s2 / tau2,
-            measure @ (sinh - group.start) ** 2,
-            measure @ (cosh / jacobian),
-        ]
-    )
-
-
-def dual_nodes(
-    mean: float, tau: float, a: float, b: float, shift: float = 0.0, n_nodes: int = 20
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes in u and weights, for integrals over u of functions of z ~ N(mean, tau^2).
-
-    Panels are no wider than 1, nor than half a tau of z = a sinh(u) + b (u - shift).
-
-    Parameters
-    ----------
-    mean, tau : float
-        Of z.
-    a, b, shift : float
-        sqrt(k) / 2, theta / 2 and the w of this module's equation.
-    n_nodes : int
-        A panel's.
-
-    Returns
-    -------
-    nodes, weights : array, shape (n,)
-    """
-    z = mean + tau * _V + b * shift
-    edges = signed_dual_denoiser(z, a, b)
-    edges = np.union1d(edges, np.arange(np.ceil(edges[0]), edges[-1]))
-    half = np.diff(edges)[:, None] / 2.0
-    middle = (edges[1:] + edges[:-1])[:, None] / 2.0
-    x, weights = gauss_legendre(n_nodes)
-    return (middle + half * x).ravel(), (half * weights).ravel()
+    law, point = group[1:2] + group[3:], (np.array([s2]), np.array([theta]))
+    error, slope, forgetting = component_moments(*law, *point, group.start, shift)[:, 0]
+    return np.array([error, forgetting, slope])
 
 
 def _solve(groups, alpha, noise, ridge):
