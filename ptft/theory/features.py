@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy
+from numpy.typing import ArrayLike
 
 from .. import errors
 from ..model.network import Initialization
@@ -152,23 +153,23 @@ def _moments(group, s2, theta):
 
 
 def component_moments(
-    sqrt_k: float,
-    mean: float,
-    variance: float,
-    s2: np.ndarray,
-    theta: np.ndarray,
-    origin: float = 0.0,
-    shift: float = 0.0,
+    sqrt_k: ArrayLike,
+    mean: ArrayLike,
+    variance: ArrayLike,
+    s2: ArrayLike,
+    theta: ArrayLike,
+    origin: ArrayLike = 0.0,
+    shift: ArrayLike = 0.0,
 ) -> np.ndarray:
-    """Return three moments for a Gaussian teacher x ~ N(mean, variance).
+    """Return three moments for Gaussian teachers x ~ N(mean, variance).
 
     Parameters
     ----------
-    sqrt_k, mean, variance : float
-    s2, theta : array, shape (n_points,)
-    origin : float
+    sqrt_k, mean, variance, s2, theta : float or array
+        Of the penalty, the teacher and the fixed point; all broadcast to the shape (n_points,).
+    origin : float or array
         From where the second moment is taken.
-    shift : float
+    shift : float or array
         2 q_k' of the coefficient from which training starts: the dual coordinate u that costs
         nothing, z = a sinh(u) + b (u - shift).
 
@@ -177,21 +178,22 @@ def component_moments(
     array, shape (3, n_points)
         E[(x_hat - x)^2], E[d x_hat / d z] and E[(x_hat - origin)^2].
     """
-    a, b = sqrt_k / 2.0, theta / 2.0
+    columns = (np.divide(sqrt_k, 2.0), np.divide(theta, 2.0), mean, variance, s2, origin, shift)
+    a, b, mean, variance, s2, origin, shift = np.atleast_1d(*np.broadcast_arrays(*columns))
     tau2 = variance + s2
     u_mean = signed_dual_denoiser(mean + b * shift, a, b)
     step, width = _steps(a, b, mean + b * shift, u_mean, _REACH * np.sqrt(tau2))
-    b, tau2, u_mean, noise = (x[:, None] for x in (b, tau2, u_mean, s2))
+    columns = (a, b, tau2, u_mean, s2, variance / tau2, origin, u_mean - shift)
+    a, b, tau2, u_mean, noise, w, origin, bias = (column[:, None] for column in columns)
     # From the mean, where nothing cancels however small s is.
     rise, x_hat, cosh = _hyperbolic(a, u_mean, step)
-    z, w = rise + b * step, variance / tau2
+    z = rise + b * step
     density = width * np.exp(-0.5 * z * z / tau2) / np.sqrt(2.0 * np.pi * tau2)
     measure = density * (cosh + b)
-    missed = noise / tau2 * rise - b * (u_mean - shift) - w * b * step  # x_hat - E[x | z]
+    missed = noise / tau2 * rise - b * bias - w * b * step  # x_hat - E[x | z]
     error = (measure * missed**2).sum(axis=1) + (w * noise)[:, 0]
-    return np.array(
-        [error, (density * cosh).sum(axis=1), (measure * (x_hat - origin) ** 2).sum(axis=1)]
-    )
+    slope, second = (density * cosh).sum(axis=1), (measure * (x_hat - origin) ** 2).sum(axis=1)
+    return np.array([error, slope, second])
 
 
 def _hyperbolic(a, start, step):

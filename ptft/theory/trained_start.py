@@ -331,14 +331,12 @@ class _Averages(NamedTuple):
 
 def _averages(groups, s2, theta):
     """Return the `_Averages` at one (s^2, theta)."""
-    return _Averages(*sum(g.probability * _average(g, s2, theta) for g in groups))
-
-
-def _average(group, s2, theta):
-    shift = 2.0 * penalty_gradient(group.start, group.sqrt_k)
-    law, point = group[1:2] + group[3:], (np.array([s2]), np.array([theta]))
-    error, slope, forgetting = component_moments(*law, *point, group.start, shift)[:, 0]
-    return np.array([error, forgetting, slope])
+    share, scale, start, mean, variance = np.transpose(groups)
+    shift = 2.0 * penalty_gradient(start, scale)
+    error, slope, forgetting = (
+        component_moments(scale, mean, variance, s2, theta, start, shift) @ share
+    )
+    return _Averages(error, forgetting, slope)
 
 
 def _solve(groups, alpha, noise, ridge):
