@@ -159,6 +159,20 @@ def test_a_covering_bounds_from_below():
     assert covering.least == pytest.approx(true, rel=1e-5)
 
 
+def test_polish_looks_at_the_largest_of_several_functions():
+    """The first alone would lead away from where the two cross."""
+
+    def crossing(p, q):
+        return np.stack([1.0 + p + (q - 0.37) ** 2, 2.2 - p + (q - 0.37) ** 2])
+
+    covering = Covering(crossing, (4, 4), 10.0)
+    before = covering.least
+    covering.polish()
+    assert covering.least < before
+    assert covering.least == pytest.approx(1.6, abs=6e-5)  # 1e-4 off where the first leads
+    assert covering.place == pytest.approx((0.6, 0.37), abs=1e-3)
+
+
 def test_a_place_that_rounding_put_beside_the_edge_is_on_it():
     """At 1 a coordinate means a limit, not a number near it."""
     nodes = np.meshgrid(*2 * [np.array([0.75, 0.875, 1.0 - 1e-15])], indexing="ij")

@@ -98,6 +98,20 @@ def test_the_choice_is_near_the_best_candidate():
     assert np.mean(excess) < np.mean(default)
 
 
+def test_the_search_ends_where_no_neighbour_is_better():
+    """Along both coordinates, and along their sum, in which errors change least."""
+    X, y, beta_pt, _ = problem(noise=0.1, overlap=0.6, n_dims=100, seed=2)
+    search = Search(X, y, beta_pt)
+    search.grid(0.0)
+    search.around_best(0.5)
+    scale, height, *rest = search.best.place
+    assert 0.125 <= height <= max(search.heights) - 0.125  # no move is cut short
+    far, up = 0.5 * np.log(10.0), 0.125
+    for right, rise in ((far, 0), (-far, 0), (0, up), (0, -up), (far, up), (-far, -up)):
+        neighbour = search.found[scale + right, height + rise, *rest]
+        assert neighbour.error >= search.best.error
+
+
 def test_what_is_returned_belongs_together():
     X, y, beta_pt, _ = problem(noise=0.1)
     tuned = tune(X, y, beta_pt, ridge=[0.0, 0.3])

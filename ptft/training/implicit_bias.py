@@ -190,7 +190,7 @@ def _by_messages(X, y, sqrt_k, start, slope, tolerance):
 
 def _newton_from_messages(X, y, sqrt_k, slope):
     """Return beta, nu, iterations and method; None if message passing leads nowhere."""
-    messages, last = Messages(X, y, sqrt_k, slope=slope, accuracy=1e-3), np.inf
+    messages, last = Messages(X, y, sqrt_k, slope, accuracy=1e-3), np.inf
     path = _Path(X, y, sqrt_k, slope)
     for n in range(10, 300, 10):
         with np.errstate(all="ignore"):  # it diverges for some X, and is given up below

@@ -144,7 +144,7 @@ def approximate_message_passing(
         raise ValueError(f"teacher must have shape {X.shape[1:]}, got {np.shape(teacher)}")
     check_sample_size(X.shape[0] / X.shape[1], ridge)
     slope = checked_start(start, sqrt_k)
-    messages = Messages(X, y, sqrt_k, ridge, slope)
+    messages = Messages(X, y, sqrt_k, slope, ridge)
     rows = []
     for _ in range(max_iterations):
         messages.step()
@@ -162,7 +162,7 @@ class Messages:
     dual coordinate h = half sinh(u) + theta (u / 2 - slope).
     """
 
-    def __init__(self, X, y, sqrt_k, ridge=0.0, slope=0.0, accuracy=1e-13):
+    def __init__(self, X, y, sqrt_k, slope, ridge=0.0, accuracy=1e-13):
         self.X, self.y, self.half, self.accuracy = X, y, sqrt_k / 2.0, accuracy
         self.start = slope
         self.alpha = X.shape[0] / X.shape[1]
