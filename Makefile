@@ -55,7 +55,7 @@ test: $(READY)  ## run the unit tests, the docstrings' examples, and every chapt
 	    --nbval --nbval-sanitize-with tests/nbval.cfg tests ptft book
 
 # Figures as drawings that follow the page, light or dark; see `ptft.companion.plotting`.
-book: export PTFT_FIGURES := svg
+book pdf: export PTFT_FIGURES := svg
 book: $(READY) $(FRESH)  ## build the book into _build/html, executing the chapters that changed
 	# The ledger reads the chapters' reference outputs, so it is never taken from the cache.
 	rm -f $(BUILD)/.doctrees/book/ledger.doctree

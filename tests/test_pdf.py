@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numbering
 import pdf
 import pytest
 from docutils import nodes
 from explorer import Explorer
 from sphinx import addnodes
+from sphinx_exercise.nodes import exercise_node
 
 from ptft.companion import equations, ledger
 
@@ -45,6 +47,28 @@ def test_theorems_are_counted_by_chapter_and_figures_below_parts(book):
     assert one.config.numfig_secnum_depth == 1
     pdf.adapt(one, root, "book/index")
     assert one.config.numfig_secnum_depth == 2
+
+
+def test_equations_that_are_the_papers_say_so(book):
+    root, env = book
+    label, numbers = next(iter(numbering.table().items()))
+    for name in (label, "mine"):
+        root[0] += nodes.math_block("x", "x", label=name)
+    pdf.adapt(app(env), root, "book/index")
+    marked, mine = root.findall(nodes.math_block)
+    index = marked.parent.index(marked)
+    said = marked.parent[index - 1].astext()
+    assert said.strip() == rf"\papernumber{{{numbering.words(numbers)}}}"
+    assert mine.parent[index + 1] is mine
+
+
+def test_a_link_finds_its_exercise(book):
+    root, env = book
+    root[1] += exercise_node("", label="ex-network-1")
+    pdf.adapt(app(env), root, "book/index")
+    [one] = root.findall(exercise_node)
+    label = r"\detokenize{book/network:ex-network-1}"
+    assert one.parent[one.parent.index(one) - 1].astext().strip().endswith(f"\\label{{{label}}}")
 
 
 def test_other_formats_stay(book):

@@ -141,6 +141,7 @@ class Explorer extends HTMLElement {
       this.curve = new LearningCurve(sampleSizes(span));
       for (const numeral in REGIMES) this.regimes[numeral] = new LearningCurve(this.alpha);
       this.solved = new WeakMap();
+      this.solvedRegimes = undefined;
     }
     this.problem = impossibility(settings);
     for (const pin of pins) {
@@ -150,17 +151,36 @@ class Explorer extends HTMLElement {
     if (this.problem) return;
     this.curve.solve(settings);
     if (regimes) this.solveRegimes();
+    else this.solvedRegimes = undefined;
   }
 
-  /** The regimes' curves depend on the tasks alone. */
+  /**
+   * The regimes' curves depend on the tasks alone. When these change they follow in the next frame:
+   * the reader's own curve does not wait for four others.
+   */
   solveRegimes() {
-    const { settings, span } = this.state;
-    const key = [...TASK.map((name) => settings[name]), span].join();
-    if (key === this.solvedRegimes) return;
-    this.solvedRegimes = key;
+    if (this.regimesKey() === this.solvedRegimes) return;
+    if (this.solvedRegimes === undefined) this.solveRegimesNow();
+    else this.frame ??= requestAnimationFrame(() => this.followUp());
+  }
+
+  followUp() {
+    this.frame = undefined;
+    if (this.problem || this.regimesKey() === this.solvedRegimes) return;
+    this.solveRegimesNow();
+    for (const panel of this.seen) this.draw(panel);
+  }
+
+  solveRegimesNow() {
+    this.solvedRegimes = this.regimesKey();
     for (const [numeral, { init }] of Object.entries(REGIMES)) {
-      this.regimes[numeral].solve({ ...settings, ...init });
+      this.regimes[numeral].solve({ ...this.state.settings, ...init });
     }
+  }
+
+  regimesKey() {
+    const { settings, span } = this.state;
+    return [...TASK.map((name) => settings[name]), span].join();
   }
 
   // Building

@@ -1,17 +1,20 @@
 """Sphinx extension: what the PDF needs to read like the pages.
 
-Chapters have the numbers that they have there, and pages without a number have none; a figure that
-readers can move is mentioned, not shown.
+Chapters have the numbers that they have there, and pages without a number have none; equations that
+are the paper's carry its number, too; a link to an exercise finds it; a figure that readers can
+move is mentioned, not shown.
 """
 
+import numbering
 from docutils import nodes
 from explorer import Explorer
 from sphinx import addnodes
+from sphinx_exercise.nodes import is_exercise_node
 
 SENTENCE = "Here the book's pages have a figure that can be moved."
 
 
-def numbering(numbered):
+def chapter(numbered):
     """Return LaTeX to stand before a page's title: its number, or that it has none."""
     if numbered is None:
         return r"\setcounter{secnumdepth}{-1}"
@@ -33,11 +36,37 @@ def adapt(app, doctree, docname):
     for start in doctree.findall(addnodes.start_of_file):
         if start["docname"] in app.env.titles:
             number = app.env.toc_secnumbers.get(start["docname"], {}).get("")
-            raw = nodes.raw("", numbering(number and number[0]) + "\n", format="latex")
-            start.insert(0, raw)
+            start.insert(0, latex(chapter(number and number[0])))
+        add_targets(start)
+    add_paper_numbers(doctree)
     for figure in list(doctree.findall(Explorer)):
         text = nodes.emphasis("", SENTENCE)
         figure.replace_self(nodes.paragraph("", "", text))
+
+
+def latex(text):
+    """Return a node that writes LaTeX."""
+    return nodes.raw("", text + "\n", format="latex")
+
+
+def before(node, other):
+    """Put a node before another."""
+    node.parent.insert(node.parent.index(node), other)
+
+
+def add_targets(page):
+    """Give exercises the labels that links from elsewhere ask for."""
+    for exercise in list(page.findall(is_exercise_node)):
+        label = rf"\detokenize{{{page['docname']}:{exercise['label']}}}"
+        before(exercise, latex(rf"\phantomsection\label{{{label}}}"))
+
+
+def add_paper_numbers(doctree):
+    """Let equations that are the paper's say its number below their own."""
+    paper = numbering.table()
+    for equation in list(doctree.findall(nodes.math_block)):
+        if (label := equation.get("label")) in paper:
+            before(equation, latex(rf"\papernumber{{{numbering.words(paper[label])}}}"))
 
 
 def setup(app):
