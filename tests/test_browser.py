@@ -256,6 +256,12 @@ def test_pages_are_light(visit, name):
     assert sum(sizes.values()) < HEAVY.get(name, 1e6)
 
 
+def test_figures_are_light():
+    """A smooth field as a drawing is megabytes; as pixels behind the lines it is not."""
+    sizes = {path: path.stat().st_size for path in (HTML / "_images").glob("*.svg")}
+    assert {path.name: size for path, size in sizes.items() if size > 5e5} == {}
+
+
 HEAVY = {"book/package.html": 1.4e6}  # all names of the package, on one page
 
 

@@ -55,6 +55,10 @@ def test_stray_page(site):
     ("body", "problem"),
     [
         ("<p>Text</p>", "has no title"),
+        (
+            "<h1>T</h1><pre>&lt;Figure size 640x480 with 2 Axes&gt;</pre>",
+            "lacks 1 figures, which could not be drawn",
+        ),
         ("<h1>T</h1><img src='a.png'>", "has an image without alt text: a.png"),
         ("<h1>T</h1><img src='a.png' alt=''>", "has an image without alt text: a.png"),
         (

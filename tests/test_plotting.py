@@ -162,6 +162,25 @@ def test_legends_and_colour_bars_are_no_obstacle_on_a_phone(panels):
     assert bar.get_xlabel() == "colour"
 
 
+@pytest.mark.parametrize("place", ["outside lower center", "outside upper left", "lower center"])
+def test_a_legend_of_all_panels_stays_where_it_is_on_a_phone(place):
+    plotting.use_style()
+    figure, axis = plt.subplots()
+    for label in ("first of all", "second of all", "third of all"):
+        axis.plot([0, 1], [0, 1], label=label)
+    before = figure.legend(loc=place, ncols=3)
+    figure.draw_without_rendering()
+    outside = not before.get_window_extent().overlaps(axis.get_window_extent())
+    narrow(figure)
+    figure.draw_without_rendering()
+    [after] = figure.legends
+    box, frame = after.get_window_extent(), axis.get_window_extent()
+    assert outside == place.startswith("outside") == (not box.overlaps(frame))
+    assert not outside or (box.y1 <= frame.y0) == ("lower" in place)
+    assert box.x1 - box.x0 <= figure.bbox.width
+    plt.close(figure)
+
+
 def test_letters_of_figures_are_large_enough_on_a_phone():
     figure, axis = plt.subplots(layout="constrained")
     axis.set_title("small", fontsize=4)

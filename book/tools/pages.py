@@ -2,8 +2,8 @@
 
 python book/tools/pages.py _build/html
 
-A build that quietly lost its pages would otherwise pass, as would one with pictures that a screen
-reader cannot describe or with scripts that need a network.
+A build that quietly lost its pages would otherwise pass, as would one without some of its figures,
+with pictures that a screen reader cannot describe or with scripts that need a network.
 """
 
 import sys
@@ -24,11 +24,16 @@ class Page(HTMLParser):
         """Read the page at `path`."""
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.lost = 0  # figures of which a page has the name alone
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note an element and its attributes."""
         self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Count what a notebook says of a figure that it cannot draw."""
+        self.lost += data.count("<Figure size")
 
     def all(self, *names: str) -> list[dict[str, str | None]]:
         """Return the attributes of each element with one of these names."""
@@ -50,6 +55,8 @@ def problems(path: Path) -> Iterator[str]:
     page, folder = Page(path), path.parent
     if not page.all("h1"):
         yield "has no title"
+    if page.lost:
+        yield f"lacks {page.lost} figures, which could not be drawn"
     for image in page.all("img"):
         if not image.get("alt"):
             yield f"has an image without alt text: {image.get('src')}"

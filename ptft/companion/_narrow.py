@@ -157,7 +157,7 @@ def _fold_legends(figure):
         legend.set_in_layout(False)
     figure.draw_without_rendering()
     for legend in figure.legends[:]:
-        _fold(legend, figure, figure.bbox.width, loc=legend._outside_loc or legend._loc)
+        _fold(legend, figure, figure.bbox.width, loc=legend._loc)
     for axis in figure.axes:
         legends = [artist for artist in axis.get_children() if isinstance(artist, Legend)]
         if any(_in_the_way(legend, axis) for legend in legends):
@@ -215,6 +215,7 @@ def _fold(legend, owner, room, **place):
             handlelength=1.6,
             **place,
         )
+        new._outside_loc = legend._outside_loc
         new.set_in_layout(False)
         _exchange(legend, new, owner)
         owner.get_figure().draw_without_rendering()
