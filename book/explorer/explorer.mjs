@@ -155,13 +155,13 @@ class Explorer extends HTMLElement {
   }
 
   /**
-   * The regimes' curves depend on the tasks alone. When these change they follow in the next frame:
+   * The regimes' curves depend on the tasks alone. When these change they follow after the next paint:
    * the reader's own curve does not wait for four others.
    */
   solveRegimes() {
     if (this.regimesKey() === this.solvedRegimes) return;
     if (this.solvedRegimes === undefined) this.solveRegimesNow();
-    else this.frame ??= requestAnimationFrame(() => this.followUp());
+    else this.frame ??= requestAnimationFrame(() => setTimeout(() => this.followUp()));
   }
 
   followUp() {
