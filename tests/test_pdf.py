@@ -71,6 +71,17 @@ def test_a_link_finds_its_exercise(book):
     assert one.parent[one.parent.index(one) - 1].astext().strip().endswith(f"\\label{{{label}}}")
 
 
+@pytest.mark.parametrize(("n_rows", "fits"), [(40, True), (5, False)])
+def test_columns_of_long_tables_share_the_line(book, n_rows, fits):
+    root, env = book
+    cells = ["c" * 80, "c" * 20, "9"]
+    rows = [nodes.row("", *(nodes.entry("", nodes.Text(c)) for c in cells)) for _ in range(n_rows)]
+    root[1] += nodes.table("", nodes.tgroup("", nodes.tbody("", *rows), cols=3))
+    pdf.adapt(app(env), root, "book/index")
+    specs = [node["spec"] for node in root.findall(addnodes.tabular_col_spec)]
+    assert specs == ([r"\X{80}{106}\X{20}{106}\X{6}{106}"] if fits else [])
+
+
 def test_other_formats_stay(book):
     root, env = book
     pdf.adapt(app(env, "html"), root, "book/index")

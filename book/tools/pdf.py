@@ -11,6 +11,8 @@ from explorer import Explorer
 from sphinx import addnodes
 from sphinx_exercise.nodes import is_exercise_node
 
+LONG = 30  # rows, from which on Sphinx lets a table run over pages
+LINE = 90  # characters, about what a page is wide
 SENTENCE = "Here the book's pages have a figure that can be moved."
 
 
@@ -39,6 +41,7 @@ def adapt(app, doctree, docname):
             start.insert(0, latex(chapter(number and number[0])))
         add_targets(start)
     add_paper_numbers(doctree)
+    fit_long_tables(doctree)
     for figure in list(doctree.findall(Explorer)):
         text = nodes.emphasis("", SENTENCE)
         figure.replace_self(nodes.paragraph("", "", text))
@@ -67,6 +70,21 @@ def add_paper_numbers(doctree):
     for equation in list(doctree.findall(nodes.math_block)):
         if (label := equation.get("label")) in paper:
             before(equation, latex(rf"\papernumber{{{numbering.words(paper[label])}}}"))
+
+
+def fit_long_tables(doctree):
+    """Let the columns of tables that run over pages share the line, by their longest cells.
+
+    LaTeX breaks no lines in such a table, and what is too wide is cut off.
+    """
+    for table in list(doctree.findall(nodes.table)):
+        rows = [[cell.astext() for cell in row] for row in table.findall(nodes.row)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=False)]
+        if len(rows) > LONG and sum(widths) > LINE:
+            shares = "".join(
+                rf"\X{{{max(w, 6)}}}{{{sum(max(w, 6) for w in widths)}}}" for w in widths
+            )
+            before(table, addnodes.tabular_col_spec(spec=shares))
 
 
 def setup(app):
