@@ -65,6 +65,9 @@ PLAIN = """() => document.querySelectorAll(".katex").forEach((formula) => {
 })"""
 """Formulas are as dark as the text around them, but of so many parts that looking takes minutes."""
 
+LAID_OUT = "() => !document.querySelector('article > section > section:not(.laid-out)')"
+"""Sections below the screen are laid out after those on it."""
+
 
 class Visit:
     """A page, opened from the folder that it was built in, and what went wrong meanwhile."""
@@ -82,6 +85,7 @@ class Visit:
         path, mark, query = name.partition("?")
         self.page.goto((HTML / path).as_uri() + mark + query)
         self.page.evaluate("() => document.fonts.ready")
+        self.page.wait_for_function(LAID_OUT)
         self.page.wait_for_timeout(50)
 
     def _on_console(self, message):
@@ -254,6 +258,30 @@ def test_pages_are_light(visit, name):
     each.page.evaluate("() => document.fonts.ready")
     each.page.wait_for_load_state("load")
     assert sum(sizes.values()) < HEAVY.get(name, 1e6)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_links_into_a_page_lead_there(browser, width):
+    """Sections above are laid out later, and must not push away what a reader came for."""
+    page = browser.new_page(viewport={"width": width, "height": 800})
+
+    def place(name="known-limits"):
+        page.wait_for_function(LAID_OUT)
+        page.wait_for_timeout(300)
+        return page.locator(f"#{name} > h2").bounding_box()["y"]
+
+    page.goto((HTML / "book/replica.html").as_uri() + "#known-limits")
+    assert 48 < place() < 80
+    page.mouse.wheel(0, -1000)
+    page.wait_for_timeout(300)
+    before = place()
+    page.reload()
+    assert abs(place() - before) < 2
+    page.goto((HTML / "book/learning_curves.html").as_uri())
+    page.goto((HTML / "book/replica.html").as_uri())
+    page.locator("a[href='#known-limits']").first.evaluate("link => link.click()")
+    assert 48 < place() < 80
+    page.close()
 
 
 def test_figures_are_light():

@@ -25,7 +25,10 @@ SET = """() => {
   return waiting.length === 0 && document.fonts.status === "loaded"
     && document.readyState !== "loading" ? performance.now() : 0;
 }"""
-"""When all formulas of a page are set, in milliseconds since it was asked for."""
+"""When the formulas of a page are set, in milliseconds since it was asked for."""
+WHOLE = """() => document.querySelector("article > section > section:not(.laid-out)")
+  ? 0 : performance.now()"""
+"""When all of its sections are laid out: those on the screen are first."""
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -54,7 +57,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def weigh(browser, root, address, name):
-    """Return one page's requests, bytes sent, bytes on disk, and seconds to its formulas."""
+    """Return requests, bytes sent, bytes on disk, seconds to formulas, and to the whole page."""
     context = browser.new_context(viewport={"width": 360, "height": 740})
     page, sent, disk = context.new_page(), [], []
     client = context.new_cdp_session(page)
@@ -69,10 +72,13 @@ def weigh(browser, root, address, name):
 
     page.on("request", note)
     page.goto(address + name, wait_until="commit", timeout=120_000)
-    time = page.wait_for_function(SET, timeout=180_000, polling=100).json_value()
+    times = [
+        page.wait_for_function(condition, timeout=180_000, polling=100).json_value() / 1e3
+        for condition in (SET, WHOLE)
+    ]
     page.wait_for_load_state("load", timeout=120_000)
     context.close()
-    return len(disk), sum(sent), sum(disk), time / 1e3
+    return len(disk), sum(sent), sum(disk), *times
 
 
 def main(folders):
@@ -84,11 +90,12 @@ def main(folders):
             server = ThreadingHTTPServer(("127.0.0.1", 0), serve)
             Thread(target=server.serve_forever, daemon=True).start()
             address = f"http://127.0.0.1:{server.server_port}/"
-            print(root, "\n  requests  kB sent  kB on disk  s to formulas")
+            print(root, "\n  requests  kB sent  kB on disk  s to formulas  s to the whole page")
             for path in sorted(root.glob("book/*.html")):
                 name = path.relative_to(root).as_posix()
-                count, sent, disk, time = weigh(browser, root, address, name)
-                numbers = f"{count:8d} {sent / 1e3:9.0f} {disk / 1e3:11.0f} {time:14.1f}"
+                count, sent, disk, *times = weigh(browser, root, address, name)
+                numbers = f"{count:8d} {sent / 1e3:9.0f} {disk / 1e3:11.0f}"
+                numbers += "{:14.1f} {:20.1f}".format(*times)
                 print(f"  {numbers}  {name}", flush=True)
             server.shutdown()
 

@@ -10,10 +10,18 @@ const SCROLLERS = [
   "article .pst-scrollable-table-container",
   "article table",
 ].join();
+// The first screen of a long page does not wait for the last: a section is laid out when it comes on
+// the screen (see book.css), or when the browser has nothing else to do. Before, nothing in it is
+// measured.
+const WAITING = "article > section > section:not(.laid-out)";
+
+function ready(root, selector) {
+  return [...root.querySelectorAll(selector)].filter((element) => !element.closest(WAITING));
+}
 
 // All is measured before anything is changed: a page is laid out once, not once a formula.
-function fit() {
-  const formulas = [...document.querySelectorAll("div.formula > .katex-display > .katex")];
+function fit(root) {
+  const formulas = ready(root, "div.formula > .katex-display > .katex");
   for (const formula of formulas) formula.style.fontSize = "";
   const measured = formulas.map((formula) => {
     const box = formula.closest("div.formula");
@@ -31,8 +39,8 @@ function scrolls(box) {
   return room && /auto|scroll/.test(getComputedStyle(box).overflowX);
 }
 
-function mark() {
-  const boxes = [...document.querySelectorAll(SCROLLERS)];
+function mark(root) {
+  const boxes = ready(root, SCROLLERS);
   const found = boxes.map(scrolls);
   boxes.forEach((box, i) => {
     box.classList.toggle("scrolls", found[i]);
@@ -41,12 +49,54 @@ function mark() {
   });
 }
 
-function fitAll() {
-  fit();
-  mark();
+function fitIn(root) {
+  fit(root);
+  mark(root);
 }
 
-document.fonts.ready.then(fitAll);
+function fitAll() {
+  fitIn(document);
+}
+
+// Safari does not say when it is idle.
+const whenIdle = window.requestIdleCallback ?? ((action) => setTimeout(action, 20));
+
+function onScreen(section) {
+  const box = section.getBoundingClientRect();
+  return box.top < window.innerHeight && box.bottom > 0;
+}
+
+// Sections on the screen come first.
+function layOut() {
+  const waiting = [...document.querySelectorAll(WAITING)];
+  if (!waiting.length) return;
+  const next = waiting.find(onScreen) ?? waiting[0];
+  next.classList.add("laid-out");
+  fitIn(next);
+  whenIdle(layOut);
+}
+
+// Where a link, or the way back, leads into the page, what is above must have its height.
+function layOutNow() {
+  for (const section of document.querySelectorAll(WAITING)) section.classList.add("laid-out");
+}
+
+const anew = performance.getEntriesByType("navigation")[0]?.type === "navigate";
+if (location.hash || !anew) layOutNow();
+if (location.hash && anew) {
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView();
+}
+document.addEventListener(
+  "click",
+  (event) => {
+    if (event.target.closest("a[href*='#']")) layOutNow();
+  },
+  { capture: true },
+);
+document.fonts.ready.then(() => {
+  fitAll();
+  layOut();
+});
 window.addEventListener("load", fitAll);
 window.addEventListener("resize", fitAll);
 // A folded solution has no size before it is unfolded.

@@ -27,6 +27,12 @@ function sampleSizes(span) {
   return steps.map((step) => (span * step) / N_ALPHA).filter((alpha) => alpha < 1);
 }
 
+/** Do something while nothing else is to be done, or a tenth of a second later. */
+function whenIdle(action) {
+  if (window.requestIdleCallback) requestIdleCallback(action, { timeout: 100 });
+  else setTimeout(action); // Safari
+}
+
 const ink = (color) => (color === COLORS.k ? "var(--ink)" : color);
 
 class Explorer extends HTMLElement {
@@ -155,27 +161,38 @@ class Explorer extends HTMLElement {
   }
 
   /**
-   * The regimes' curves depend on the tasks alone. When these change they follow after the next paint:
-   * the reader's own curve does not wait for four others.
+   * The regimes' curves depend on the tasks alone. When these change they follow, one by one, while
+   * the browser has nothing else to do: the reader's own curve does not wait for four others.
    */
   solveRegimes() {
-    if (this.regimesKey() === this.solvedRegimes) return;
-    if (this.solvedRegimes === undefined) this.solveRegimesNow();
-    else this.frame ??= requestAnimationFrame(() => setTimeout(() => this.followUp()));
+    const key = this.regimesKey();
+    if (key === this.solvedRegimes) return;
+    if (this.solvedRegimes === undefined) {
+      this.solvedRegimes = key;
+      for (const numeral in REGIMES) this.solveRegime(numeral);
+    } else if (this.following?.key !== key) {
+      if (!this.following) whenIdle(() => this.followUp());
+      this.following = { key, left: Object.keys(REGIMES) };
+      this.solvedRegimes = "some";
+    }
   }
 
   followUp() {
-    this.frame = undefined;
-    if (this.problem || this.regimesKey() === this.solvedRegimes) return;
-    this.solveRegimesNow();
+    const { key, left } = this.following;
+    const wanted = !this.problem && key === this.regimesKey();
+    if (wanted && left.length) {
+      this.solveRegime(left.pop());
+      whenIdle(() => this.followUp());
+      return;
+    }
+    this.following = undefined;
+    if (!wanted) return;
+    this.solvedRegimes = key;
     for (const panel of this.seen) this.draw(panel);
   }
 
-  solveRegimesNow() {
-    this.solvedRegimes = this.regimesKey();
-    for (const [numeral, { init }] of Object.entries(REGIMES)) {
-      this.regimes[numeral].solve({ ...this.state.settings, ...init });
-    }
+  solveRegime(numeral) {
+    this.regimes[numeral].solve({ ...this.state.settings, ...REGIMES[numeral].init });
   }
 
   regimesKey() {
