@@ -9,6 +9,7 @@ from docutils import nodes
 from explorer import Explorer
 from sphinx import addnodes
 from sphinx_exercise.nodes import exercise_node
+from sphinx_proof.nodes import find_parent, proof_node
 
 from ptft.companion import equations, ledger
 
@@ -21,7 +22,7 @@ def book():
         start += [nodes.section("", nodes.title("", "T"), ids=["t"]), Explorer(view="all")]
         root += start
     numbers = {"book/network": {"": (2,), "#a": (2, 1)}, "book/teaching": {}}
-    titles = dict.fromkeys(numbers, "T")
+    titles = {name: nodes.title("", "T") for name in numbers}
     return root, SimpleNamespace(toc_secnumbers=numbers, titles=titles)
 
 
@@ -69,6 +70,28 @@ def test_a_link_finds_its_exercise(book):
     [one] = root.findall(exercise_node)
     label = r"\detokenize{book/network:ex-network-1}"
     assert one.parent[one.parent.index(one) - 1].astext().strip().endswith(f"\\label{{{label}}}")
+
+
+def test_a_theorem_finds_its_chapter_where_a_section_has_the_same_title(book):
+    root, env = book
+    start = next(iter(root))
+    chapter = start[0]
+    chapter["names"], chapter["docname"] = [], start["docname"]  # the name is the section's
+    theorem = nodes.container()
+    chapter += theorem
+    assert find_parent(env, theorem, "section") is None
+    pdf.adapt(app(env), root, "book/index")
+    assert find_parent(env, theorem, "section") == start["docname"]
+
+
+def test_proofs_have_no_box(book):
+    root, env = book
+    text = nodes.paragraph("", "", nodes.Text("Proof. Add "), nodes.math("x", "x"))
+    root[0] += proof_node("", nodes.admonition("", text, classes=["proof"]))
+    pdf.adapt(app(env), root, "book/index")
+    assert not [*root.findall(proof_node), *root.findall(nodes.admonition)]
+    assert [type(child).__name__ for child in text] == ["emphasis", "Text", "math"]
+    assert text.astext() == "Proof. Add x"
 
 
 @pytest.mark.parametrize(("n_rows", "fits"), [(40, True), (5, False)])

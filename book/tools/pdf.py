@@ -1,8 +1,8 @@
 """Sphinx extension: what the PDF needs to read like the pages.
 
 Chapters have the numbers that they have there, and pages without a number have none; equations that
-are the paper's carry its number, too; a link to an exercise finds it; a figure that readers can
-move is mentioned, not shown.
+are the paper's carry its number, too; a link to an exercise finds it; proofs have no box; a figure
+that readers can move is mentioned, not shown.
 """
 
 import numbering
@@ -10,6 +10,7 @@ from docutils import nodes
 from explorer import Explorer
 from sphinx import addnodes
 from sphinx_exercise.nodes import is_exercise_node
+from sphinx_proof.nodes import proof_node
 
 LONG = 30  # rows, from which on Sphinx lets a table run over pages
 LINE = 90  # characters, about what a page is wide
@@ -38,10 +39,12 @@ def adapt(app, doctree, docname):
     for start in doctree.findall(addnodes.start_of_file):
         if start["docname"] in app.env.titles:
             number = app.env.toc_secnumbers.get(start["docname"], {}).get("")
+            keep_name(start, app.env.titles[start["docname"]].astext())
             start.insert(0, latex(chapter(number and number[0])))
         add_targets(start)
     add_paper_numbers(doctree)
     fit_long_tables(doctree)
+    unbox_proofs(doctree)
     for figure in list(doctree.findall(Explorer)):
         text = nodes.emphasis("", SENTENCE)
         figure.replace_self(nodes.paragraph("", "", text))
@@ -50,6 +53,16 @@ def adapt(app, doctree, docname):
 def latex(text):
     """Return a node that writes LaTeX."""
     return nodes.raw("", text + "\n", format="latex")
+
+
+def keep_name(page, title):
+    """Name a chapter by its title, which one with a section of the same title has lost.
+
+    sphinx-proof finds the chapter of a theorem, and so its number and label, by that name.
+    """
+    chapter = next(page.findall(nodes.section))
+    if title.lower() not in chapter["names"]:
+        chapter["names"].append(title.lower())
 
 
 def before(node, other):
@@ -85,6 +98,16 @@ def fit_long_tables(doctree):
                 rf"\X{{{max(w, 6)}}}{{{sum(max(w, 6) for w in widths)}}}" for w in widths
             )
             before(table, addnodes.tabular_col_spec(spec=shares))
+
+
+def unbox_proofs(doctree):
+    """Set proofs as text between "Proof." and a square: their boxes would have an empty title."""
+    for proof in list(doctree.findall(proof_node)):
+        [box] = proof.children
+        first = box[0][0]
+        rest = first.astext().removeprefix("Proof. ")
+        box[0].replace(first, [nodes.emphasis("", "Proof."), nodes.Text(f" {rest}")])
+        proof.replace_self([*box.children, latex(r"\hfill$\square$\par\medskip")])
 
 
 def setup(app):
