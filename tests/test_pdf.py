@@ -94,6 +94,15 @@ def test_proofs_have_no_box(book):
     assert text.astext() == "Proof. Add x"
 
 
+def test_the_index_sorts_latin_letters(book):
+    root, env = book
+    entry = ("single", "ℓ-order; what it is", "term-1", "main", None)
+    root[0] += addnodes.index("", entries=[entry])
+    pdf.adapt(app(env), root, "book/index")
+    [index] = root.findall(addnodes.index)
+    assert index["entries"] == [("single", "l-order; what it is", *entry[2:])]
+
+
 @pytest.mark.parametrize(("n_rows", "fits"), [(40, True), (5, False)])
 def test_columns_of_long_tables_share_the_line(book, n_rows, fits):
     root, env = book

@@ -45,6 +45,7 @@ def adapt(app, doctree, docname):
     add_paper_numbers(doctree)
     fit_long_tables(doctree)
     unbox_proofs(doctree)
+    spell_for_index(doctree)
     for figure in list(doctree.findall(Explorer)):
         text = nodes.emphasis("", SENTENCE)
         figure.replace_self(nodes.paragraph("", "", text))
@@ -108,6 +109,12 @@ def unbox_proofs(doctree):
         rest = first.astext().removeprefix("Proof. ")
         box[0].replace(first, [nodes.emphasis("", "Proof."), nodes.Text(f" {rest}")])
         proof.replace_self([*box.children, latex(r"\hfill$\square$\par\medskip")])
+
+
+def spell_for_index(doctree):
+    """File terms that begin with a letter that LaTeX's index cannot sort under one that it can."""
+    for index in doctree.findall(addnodes.index):
+        index["entries"] = [(kind, name.replace("ℓ", "l"), *r) for kind, name, *r in index["entries"]]
 
 
 def setup(app):
