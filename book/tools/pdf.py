@@ -114,7 +114,9 @@ def unbox_proofs(doctree):
 def spell_for_index(doctree):
     """File terms that begin with a letter that LaTeX's index cannot sort under one that it can."""
     for index in doctree.findall(addnodes.index):
-        index["entries"] = [(kind, name.replace("ℓ", "l"), *r) for kind, name, *r in index["entries"]]
+        index["entries"] = [
+            (kind, name.replace("ℓ", "l"), *rest) for kind, name, *rest in index["entries"]
+        ]
 
 
 def setup(app):
