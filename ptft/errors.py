@@ -92,9 +92,11 @@ def positive(name, value):
     return real(name, value, 0.0, open_low=True)
 
 
-def number(name, value, *args, **kwargs):
+def number(name, value, low=-np.inf, high=np.inf, **kwargs):
     """As `real`, for an argument that has to be one number."""
-    result = real(name, value, *args, **kwargs)
+    if type(value) is float and low < value < high:
+        return value  # most are, and this is quicker
+    result = real(name, value, low, high, **kwargs)
     if np.ndim(result):
         raise ValueError(f"{name} must be a single number, got an array of shape {result.shape}")
     return float(result)

@@ -118,8 +118,8 @@ def test_random_problems():
 def test_a_bad_search_is_made_good(monkeypatch, nodes):
     """A coarse rule that is far off, or a check that is never content, costs time and no digit."""
     good = learning_curves(TASKS, networks(INITS), 0.4)
-    monkeypatch.setattr(solver, "COARSE", solver.COARSE._replace(n_nodes=nodes))
-    monkeypatch.setattr(solver, "MEDIUM", solver.MEDIUM._replace(n_nodes=nodes))
+    for name in ("_ROUGH", "COARSE"):
+        monkeypatch.setattr(solver, name, solver.COARSE._replace(n_nodes=nodes))
     bad = learning_curves(TASKS, networks(INITS), 0.4)
     assert bad.residual.max() <= 1e-12
     np.testing.assert_allclose(values(bad), values(good), rtol=1e-11)

@@ -11,7 +11,7 @@ import robustness
 import ptft
 from ptft import REGIMES, Group, Initialization, Prior, Task, fixed_point, learning_curve
 from ptft.theory import replica, solver
-from ptft.theory.channel import half_lines
+from ptft.theory.channel import HalfLines, half_lines
 
 GAUSSIAN = Task(0.1, 0.1, 0.7)
 SIGNS = Task(0.1, 0.1, 0.7, prior="signs")
@@ -277,6 +277,47 @@ def test_many_alphas(kind):
         alone = learning_curve(GAUSSIAN, REGIMES["IV"].init, alpha, noise=0.1)
         np.testing.assert_allclose(values(curve)[:, i], values(alone), rtol=1e-12)
     assert curve.error[1] == pytest.approx(curve.error[3], rel=1e-13)  # as sums are rounded
+
+
+@pytest.mark.parametrize(
+    ("smallest", "low", "high"),
+    [(230.0, 0.01, 0.95), (30.0, 1e-6, 0.01), (230.0, 0.9, 0.9999999), (230.0, 0.01, 2.0)],
+)
+def test_points_all_over_the_allowed_range_are_solved(smallest, low, high):
+    """Two penalties from e^-230 to e^30 in one problem; some of these points once ran away."""
+    rng, n = np.random.default_rng(11), 5000
+    a = np.exp(rng.uniform(-smallest, 30.0, (n, 2)))
+    rho, overlap = 10.0 ** rng.uniform(-4.0, -0.3, n), rng.uniform(0.0, 1.0, n)
+    mass = 2.0 * np.stack([1.0 - rho, rho * overlap, rho * (1.0 - overlap)], axis=1)
+    variance = np.stack([np.zeros(n), 1.0 / rho, 1.0 / rho], axis=1)
+    rows = (mass, a[:, [0, 0, 1]], np.zeros((n, 3)), variance)
+    lines = HalfLines(*(row.ravel() for row in rows), 3 * np.arange(n + 1))
+    alpha = rng.uniform(low, high, n)
+    noise, ridge = (np.where(rng.random(n) < 0.5, 0.0, 10.0 ** rng.uniform(-8, 2, n)) for _ in "ab")
+    ridge = np.where(alpha < 1.0, ridge, np.maximum(ridge, 1e-3))
+    error, s2, theta, residual, distance = solver.solve(
+        solver.Points(lines, np.arange(n), alpha, noise, ridge)
+    )
+    assert residual.max() <= 1e-12
+    assert distance.max() < 1e-10
+    assert min(error.min(), s2.min(), theta.min()) > 0.0
+
+
+def test_a_search_is_short(monkeypatch):
+    """From where the ladder starts it; from the estimate 0 it took up to 13 steps."""
+    linearise, sizes = solver._Search._linearise, []
+
+    def counted(search, i):
+        sizes.append(i.size)
+        return linearise(search, i)
+
+    monkeypatch.setattr(solver._Search, "_linearise", counted)
+    for regime in REGIMES.values():
+        for overlap, rho_ft in ((0.0, 0.1), (1.0, 0.1), (1.0, 0.01)):
+            sizes.clear()
+            learning_curve(Task(0.1, rho_ft, overlap), regime.init, np.linspace(0.01, 0.5, 40))
+            assert len(sizes) <= 6
+            assert sum(sizes) < 5 * 40
 
 
 def test_arguments_are_left_alone():

@@ -138,12 +138,13 @@ def _hyperbolic(u, a):
     return scaled * np.cosh(u / 2.0), a + scaled * sinh
 
 
-def dual_denoiser(z, a, b, accuracy=1e-15):
+def dual_denoiser(z, a, b, coarse=0.0):
     """Solve a sinh(u) + b u = z for u >= 0, given z >= 0, a > 0 and b >= 0.
 
     Newton's method on a convex increasing function from a point right of the root: the iterates
     fall monotonically, and the start leaves at most a factor e^u <= z / b to make up, so a dozen
-    steps do. They end where a step is small enough relative to u.
+    steps do. They end where a step is a rounding of u or, with `coarse`, that much smaller than u
+    and than 1, in which sinh grows by a factor e: about the step's square is left to go.
     """
     with np.errstate(over="ignore"):
         u = np.minimum(dual(z, 2.0 * a), z / (a + b))
@@ -151,7 +152,7 @@ def dual_denoiser(z, a, b, accuracy=1e-15):
         sinh, cosh = _hyperbolic(u, a)
         step = (sinh + b * u - z) / (cosh + b)
         u = np.maximum(u - step, 0.0)
-        if np.all(np.abs(step) <= accuracy * u):
+        if np.all(np.abs(step) <= np.maximum(1e-15 * u, coarse * np.minimum(u, 1.0))):
             break
     return u
 

@@ -30,7 +30,6 @@ __all__ = [
     "COARSE",
     "FINE",
     "FINEST",
-    "MEDIUM",
     "STANDARD",
     "Expectations",
     "Group",
@@ -125,8 +124,7 @@ class QuadratureRule(NamedTuple):
 STANDARD = QuadratureRule(n_nodes=32, reach=9.2, kink=2.5, flat=12.0, tail=4.0, cut=35.0)
 FINE = QuadratureRule(n_nodes=45, reach=9.8, kink=3.1, flat=14.0, tail=4.7, cut=39.0)
 FINEST = FINE._replace(n_nodes=64)
-COARSE = STANDARD._replace(n_nodes=10)  # to 1e-4: for a search
-MEDIUM = STANDARD._replace(n_nodes=18)  # to 1e-7: on the way from there
+COARSE = STANDARD._replace(n_nodes=18)  # to 1e-7: for a search
 
 
 class HalfLines(NamedTuple):
@@ -159,6 +157,9 @@ def half_lines(groups: Sequence[Group]) -> HalfLines:
 
 def _cells(lines, problem):
     """Return line and point of every pair of a point and a line of its problem, by points."""
+    if len(lines.first) == 2:  # one problem
+        count, n_points = lines.mass.size, problem.size
+        return np.tile(np.arange(count), n_points), np.repeat(np.arange(n_points), count)
     counts, before = np.diff(lines.first)[problem], lines.first[problem]
     ends = np.cumsum(counts)
     line = np.arange(counts.sum()) + np.repeat(before + counts - ends, counts)
@@ -181,14 +182,14 @@ def _panels(lines, s2, theta, rule, line, point):
     a, b, mean = lines.a[line], theta[point] / 2.0, lines.mean[line]
     u_mean, off = np.zeros(line.size), mean != 0.0
     # The root is approached from above: an early end of the iteration reaches a bit farther.
-    span = dual_denoiser(reach, a, b, 1e-3)
+    span = dual_denoiser(reach, a, b, coarse=0.1)
     if off.any():
-        a_off, b_off = a[off], b[off]
+        a_off, b_off, reach = a[off], b[off], reach[off]
         u_mean[off] = signed_dual_denoiser(mean[off], a_off, b_off)
-        span[off] = signed_dual_denoiser((mean + reach)[off], a_off, b_off) - u_mean[off]
-    # A span that is a rounding of u_mean is had from the derivative instead.
-    linear = reach / (a * np.cosh(u_mean) + b)
-    span = np.where(linear < 1e-6, linear, span)
+        ends = signed_dual_denoiser(mean[off] + reach, a_off, b_off)
+        # A span that is a rounding of u_mean is had from the derivative instead.
+        linear = reach / (a_off * np.cosh(u_mean[off]) + b_off)
+        span[off] = np.where(linear < 1e-6, linear, ends - u_mean[off])
     edges = _edges(u_mean, u_mean + span, np.arcsinh(b / a), rule)
     edges -= u_mean
     np.maximum(edges, 0.0, out=edges)
@@ -206,15 +207,7 @@ def _edges(start, end, bend, rule):
     as e^-u, the bend at -bend, the flat part z = b u, the bend at +bend, the stretch in which z
     grows as e^u, the fall of the Gaussian.
     """
-    before, after = -bend - rule.kink, bend + rule.kink
-    # Lines that start at zero, as those of centred teachers do, have no panels below it.
-    below = [
-        np.minimum(start + rule.tail / 2.0, before),
-        np.minimum(start + rule.cut, before),
-        before,
-        np.minimum(rule.kink - bend, 0.0),
-        np.minimum(rule.flat - bend, 0.0),
-    ]
+    after = bend + rule.kink
     above = [
         np.maximum(bend - rule.flat, 0.0),
         np.maximum(bend - rule.kink, 0.0),
@@ -222,7 +215,17 @@ def _edges(start, end, bend, rule):
         np.maximum(end - rule.cut, after),
         np.maximum(end - rule.tail, after),
     ]
-    return np.stack([start, *(below if np.any(start < 0.0) else []), *above, end])
+    if not np.any(start < 0.0):  # as lines of centred teachers, which start at zero
+        return np.stack([start, *above, end])
+    before = -after
+    below = [
+        np.minimum(start + rule.tail / 2.0, before),
+        np.minimum(start + rule.cut, before),
+        before,
+        np.minimum(rule.kink - bend, 0.0),
+        np.minimum(rule.flat - bend, 0.0),
+    ]
+    return np.stack([start, *below, *above, end])
 
 
 @cache

@@ -85,9 +85,11 @@ def penalised_groups(task: Task, init: Initialization) -> list[Group]:
     errors.instance("init", init, Initialization)
     for name in ("c_pt", "lambda_pt", "gamma_ft"):
         errors.number(name, getattr(init, name))
+    groups = task.groups()
+    scales = np.asarray(sqrt_k([group.beta_pt for group in groups], init)).tolist()
     return [
-        Group(group.probability, float(sqrt_k(group.beta_pt, init)), group.prior)
-        for group in task.groups()
+        Group(group.probability, scale, group.prior)
+        for group, scale in zip(groups, scales, strict=True)
     ]
 
 

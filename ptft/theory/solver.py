@@ -9,12 +9,13 @@ variables, drawn from these two facts, guard the iteration.
 from __future__ import annotations
 
 import numpy as np
+import scipy.special
 
+from ..model.penalty import dual
 from .channel import (
     COARSE,
     FINE,
     FINEST,
-    MEDIUM,
     STANDARD,
     Expectations,
     HalfLines,
@@ -28,8 +29,10 @@ __all__ = ["TOLERANCE", "Points", "solve"]
 
 TOLERANCE = 1e-12  # on the relative, undamped residual
 _NEWTON_TOLERANCE = 1e-13  # at which the iteration itself stops
+_ROUGH = STANDARD._replace(n_nodes=6)  # to one digit: for a start
 _NEAR = 3e-4  # at which the coarse search stops
 _GOOD = 5e-13  # residual and error of expectation at which no finer rule is tried
+_DEEPEST = -600.0  # log s^2, above what underflows
 _POINTS = 2000  # that are solved at once
 _ON_THE_CURVE = 1e-9  # second residual up to which the first one tells on which side the root is
 _STRIDE = 3.0  # longest first Newton step in log s^2; doubled while the direction stays
@@ -108,15 +111,15 @@ class Points:
                 ),
             ],
         ]
-        return self.residuals(s2, theta, m)[0], np.array(jacobian)
+        return self._logarithms(*self._quotients(s2, theta, m)), np.array(jacobian)
 
     def step(
         self, s2: np.ndarray, theta: np.ndarray, rule: QuadratureRule = STANDARD
     ) -> tuple[Moments, np.ndarray, np.ndarray]:
         """Return the moments, the Newton step (2, n) in x and y, and its Jacobian's inverse."""
         m = self.moments(s2, theta, rule)
-        residual, ((f_x, f_y), (g_x, g_y)) = self.linearise(s2, theta, m)
-        inverse = np.array([[g_y, -f_y], [-g_x, f_x]]) / (f_x * g_y - f_y * g_x)
+        residual, jacobian = self.linearise(s2, theta, m)
+        inverse = _inverse(jacobian)
         return m, -np.einsum("ijn,jn->in", inverse, residual), inverse
 
     def residuals(
@@ -126,27 +129,81 @@ class Points:
 
         That is the largest distance to 1 of a quotient, in both forms of either equation.
         """
+        quotients = self._quotients(s2, theta, m)
+        largest = np.max(np.abs(np.array(quotients) - 1.0), axis=0)
+        return self._logarithms(*quotients), largest
+
+    def _quotients(self, s2, theta, m):
+        """Return what should be 1: (19), (19) with Stein's identity, (20), and its second form."""
         ridge, rest, few = self.ridge / theta, np.abs(1.0 - self.alpha), self.alpha < 1.0
         noise = (self.noise + m.error) / (self.alpha * s2)
         left = (self.noise + m.shrinkage) / ((m.gap + ridge) * s2)
         slope = (m.slope + ridge) / self.alpha
         gap = np.where(few, m.gap / (rest + ridge), ridge / (rest + m.gap))
-        second = np.log(np.where(few, slope / gap, gap))
-        largest = np.max(np.abs(np.array([noise, left, slope, gap]) - 1.0), axis=0)
-        return np.array([np.log(noise) + np.log(left), second]), largest
+        return noise, left, slope, gap
+
+    def _logarithms(self, noise, left, slope, gap):
+        """Return the two residuals, shape (2, n)."""
+        second = np.log(np.where(self.alpha < 1.0, slope / gap, gap))
+        return np.array([np.log(noise) + np.log(left), second])
 
     def start(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return (x, y) for the estimate 0, and a penalty of average curvature."""
+        """Return (x, y) near the solution.
+
+        On a ladder of s^2, from that of the estimate 0 down to where even the smallest sqrt(k) acts
+        as a ridge, the first residual says between which rungs it has its root.
+        """
+        scale = np.minimum.reduceat(self.lines.a, self.lines.first[:-1])[self.problem]
+        x = self._rungs(scale)
+        y = self._log_theta(x, scale)
+        rungs = self[np.tile(np.arange(self.alpha.size), len(x))]
+        s2, theta = np.exp(x.ravel()), np.exp(y.ravel())
+        residual, jacobian = rungs.linearise(s2, theta, rungs.moments(s2, theta, _ROUGH))
+        (_, f_y), (_, g_y) = jacobian
+        step = -residual[1] / g_y  # to the curve on which (20) holds
+        value = (residual[0] + f_y * step).reshape(x.shape)
+        longest = 2.0 * _STRIDE
+        return _crossing(value, x, y + np.clip(step, -longest, longest).reshape(y.shape))
+
+    def _rungs(self, scale: np.ndarray) -> np.ndarray:
+        """Return log s^2 on a ladder from where all is noise down to a penalty's scale, (3, n)."""
         # A half line carries half of its mass.
-        shares, first = 0.5 * self.lines.mass, self.lines.first[:-1]
-        second, scale = (
-            np.add.reduceat(shares * value, first)[self.problem]
-            for value in (self.lines.mean**2 + self.lines.variance, 2.0 * self.lines.a)
-        )
-        s2, alpha = (self.noise + second) / self.alpha, self.alpha
-        scale = np.sqrt(scale**2 + s2)
-        theta = np.where(alpha < 1.0, (1.0 / np.minimum(alpha, 1.0) - 1.0) * scale, 0.0)
-        return np.log(s2), np.log(theta + self.ridge / alpha)
+        moment = 0.5 * self.lines.mass * (self.lines.mean**2 + self.lines.variance)
+        moment = np.add.reduceat(moment, self.lines.first[:-1])[self.problem]
+        high = np.log((self.noise + moment) / self.alpha)
+        with np.errstate(divide="ignore"):
+            low = np.logaddexp(2.0 * np.log(2.0 * scale), np.log(self.noise / self.alpha))
+        low = np.clip(low, _DEEPEST, high)
+        return np.stack([high, (high + low) / 2.0, low])
+
+    def _log_theta(self, x: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return log theta at which about the share alpha of coordinates pass the denoiser."""
+        s, alpha = np.exp(x / 2.0), np.minimum(self.alpha, 1.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cut = -s * scipy.special.ndtri(alpha / 2.0)
+            # A threshold for s far above the scale, a factor of the linear denoiser far below.
+            factor = (1.0 / alpha - 1.0) ** (scale / (scale + s))
+            theta = 2.0 * cut / dual(cut, 2.0 * scale) * factor
+        return np.log(np.where(self.alpha < 1.0, theta, 0.0) + self.ridge / self.alpha)
+
+
+def _inverse(jacobian):
+    """Return the inverses of matrices, shape (2, 2, n)."""
+    (f_x, f_y), (g_x, g_y) = jacobian
+    return np.array([[g_y, -f_y], [-g_x, f_x]]) / (f_x * g_y - f_y * g_x)
+
+
+def _crossing(values, x, y):
+    """Return x and y where values, rising along the first axis, change their sign, or the end."""
+    values = np.nan_to_num(values, nan=np.inf)  # so deep that nothing can be computed
+    above = values > 0.0
+    last = np.where(above.any(axis=0), above.argmax(axis=0), len(values) - 1)
+    point = np.arange(last.size)
+    lower, upper = np.maximum(last - 1, 0), last
+    left, right = values[lower, point], values[upper, point]
+    crosses = (left < 0.0) & (right > 0.0)
+    share = np.where(crosses, left / np.where(crosses, left - right, 1.0), 1.0)
+    return tuple(v[lower, point] + share * (v[upper, point] - v[lower, point]) for v in (x, y))
 
 
 def solve(points: Points) -> np.ndarray:
@@ -163,12 +220,10 @@ def solve(points: Points) -> np.ndarray:
 def _solve(points):
     """Solve with few nodes first, end with many: for integrands as smooth as most.
 
-    A coarse rule finds the solution to 1e-4; each Newton step thereafter doubles the digits. A
-    finer rule, which took no part in it, says how well that went.
+    A rough rule finds where to start and a coarse one the solution to 1e-7; one Newton step more
+    doubles the digits. A finer rule, which took no part in it, says how well that went.
     """
-    s2, theta = np.exp(_Search(points, *points.start(), 4.0, COARSE, _NEAR).run(40))
-    _, step, _ = points.step(s2, theta, MEDIUM)
-    s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
+    s2, theta = np.exp(_Search(points, *points.start(), 4.0, COARSE, _NEAR).run(40, finish=True))
     values = _confirmed(points, s2, theta, STANDARD, FINE)
     for method in (_finest, _careful, _finest):
         left = _doubt(values) > _GOOD
@@ -205,15 +260,15 @@ def _confirmed(points, s2, theta, rule, finer):
 
 
 def _careful(points, s2, theta):
-    """Solve with many nodes, from (s2, theta) or, where these are no numbers, from the start."""
+    """Solve with many nodes, from (s2, theta) or, where these are far off, from the start."""
     x, y = np.log([s2, theta])
     # The second, slower search solves (20) tightly at every s^2: its brackets cannot be wrong.
     for inner, max_steps in ((0.1, 60), (_ON_THE_CURVE, 1000)):
-        left = ~(_outcome(points, np.exp(x), np.exp(y))[1] <= TOLERANCE)  # or no number
+        residual = _outcome(points, np.exp(x), np.exp(y))[1]
+        left = ~(residual <= TOLERANCE)  # or no number
         if not left.any():
             break
-        lost = ~(np.isfinite(x) & np.isfinite(y))
-        x, y = np.where(lost, points.start(), [x, y])
+        x, y = np.where(residual < 1.0, [x, y], points.start())
         search = _Search(points[left], x[left], y[left], inner, STANDARD, _NEWTON_TOLERANCE)
         x[left], y[left] = search.run(max_steps)
     s2, theta = _polish(points, np.exp(x), np.exp(y))
@@ -283,23 +338,36 @@ class _Search:
         self.stride = np.full(x.size, _STRIDE)
         self.side = np.zeros(x.size)
 
-    def run(self, max_steps):
-        """Iterate until every point has converged or `max_steps` are spent; return (x, y)."""
+    def run(self, max_steps, finish=False):
+        """Iterate until every point has converged or `max_steps` are spent; return (x, y).
+
+        With `finish` points that have converged take a last step, by the derivatives at hand.
+        """
         live = np.arange(self.x.size)
         for _ in range(max_steps):
             residual, jacobian = self._linearise(live)
             open_ = np.abs(residual).max(axis=0) > self.tolerance
-            live, residual, jacobian = live[open_], residual[:, open_], jacobian[:, :, open_]
-            if not live.size:
+            if finish and not open_.all():
+                self._finish(*_at(~open_, live, residual, jacobian))
+            if not open_.any():
                 break
+            live, residual, jacobian = _at(open_, live, residual, jacobian)
             near = np.abs(residual[1]) < self.inner
-            self._step_y(live[~near], residual[1, ~near], jacobian[1, 1, ~near])
-            self._step_both(live[near], residual[:, near], jacobian[:, :, near])
+            if not near.all():
+                i, residuals, jacobians = _at(~near, live, residual, jacobian)
+                self._step_y(i, residuals[1], jacobians[1, 1])
+            if near.any():
+                self._step_both(*_at(near, live, residual, jacobian))
         return self.x, self.y
 
     def _linearise(self, i):
         points, s2, theta = self.points[i], np.exp(self.x[i]), np.exp(self.y[i])
         return points.linearise(s2, theta, points.moments(s2, theta, self.rule))
+
+    def _finish(self, i, residual, jacobian):
+        step = -np.einsum("ijn,jn->in", _inverse(jacobian), residual)
+        self.x[i] += step[0]
+        self.y[i] += step[1]
 
     def _step_y(self, i, residual, derivative):
         self.y_bracket.narrow(i, self.y[i], residual)
@@ -326,6 +394,11 @@ class _Search:
         self.x[i] += short * move
         self.y[i] += short * step
         self.y_bracket.reset(i)
+
+
+def _at(where, *arrays):
+    """Return arrays where a condition on their last axis holds: themselves, if throughout."""
+    return arrays if where.all() else tuple(array[..., where] for array in arrays)
 
 
 def _newton_step(value, derivative, longest):
