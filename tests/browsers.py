@@ -22,6 +22,8 @@ OPTIONS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+LAID_OUT = "() => !document.querySelector('article > section > section:not(.laid-out)')"
+"""Sections below the screen are laid out after those on it."""
 IN_BROWSER = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsers import IN_BROWSER, launch
+from browsers import IN_BROWSER, LAID_OUT, launch
 from playwright.sync_api import expect, sync_playwright
 
 HTML = Path(__file__).parents[1] / "_build" / "html"
@@ -64,9 +64,6 @@ PLAIN = """() => document.querySelectorAll(".katex").forEach((formula) => {
   formula.replaceChildren("x");
 })"""
 """Formulas are as dark as the text around them, but of so many parts that looking takes minutes."""
-
-LAID_OUT = "() => !document.querySelector('article > section > section:not(.laid-out)')"
-"""Sections below the screen are laid out after those on it."""
 
 
 class Visit:
@@ -265,10 +262,10 @@ def test_links_into_a_page_lead_there(browser, width):
     """Sections above are laid out later, and must not push away what a reader came for."""
     page = browser.new_page(viewport={"width": width, "height": 800})
 
-    def place(name="known-limits"):
+    def place():
         page.wait_for_function(LAID_OUT)
         page.wait_for_timeout(300)
-        return page.locator(f"#{name} > h2").bounding_box()["y"]
+        return page.locator("#known-limits > h2").bounding_box()["y"]
 
     page.goto((HTML / "book/replica.html").as_uri() + "#known-limits")
     assert 48 < place() < 80

@@ -14,7 +14,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from browsers import launch
+from browsers import LAID_OUT, launch
 from playwright.sync_api import sync_playwright
 
 PHONE = {"offline": False, "latency": 150, "downloadThroughput": 2e5, "uploadThroughput": 9e4}
@@ -26,8 +26,7 @@ SET = """() => {
     && document.readyState !== "loading" ? performance.now() : 0;
 }"""
 """When the formulas of a page are set, in milliseconds since it was asked for."""
-WHOLE = """() => document.querySelector("article > section > section:not(.laid-out)")
-  ? 0 : performance.now()"""
+WHOLE = f"() => ({LAID_OUT})() ? performance.now() : 0"
 """When all of its sections are laid out: those on the screen are first."""
 
 

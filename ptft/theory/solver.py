@@ -119,7 +119,7 @@ class Points:
         m = self.moments(s2, theta, rule)
         residual, jacobian = self.linearise(s2, theta, m)
         inverse = _inverse(jacobian)
-        return m, -np.einsum("ijn,jn->in", inverse, residual), inverse
+        return m, _newton(inverse, residual), inverse
 
     def residuals(
         self, s2: np.ndarray, theta: np.ndarray, m: Moments | Expectations
@@ -202,6 +202,11 @@ def _inverse(jacobian):
     return np.array([[g_y, -f_y], [-g_x, f_x]]) / (f_x * g_y - f_y * g_x)
 
 
+def _newton(inverse, residual):
+    """Return the Newton step in x and y, shape (2, n)."""
+    return -np.einsum("ijn,jn->in", inverse, residual)
+
+
 def _crossing(values, x, y):
     """Return x and y where values, rising along the first axis, change their sign, or the end."""
     values = np.nan_to_num(values, nan=np.inf)  # so deep that nothing can be computed
@@ -262,7 +267,7 @@ def _confirmed(points, s2, theta, rule, finer):
     s2, theta = s2 * np.exp(step[0]), theta * np.exp(step[1])
     fine = points.expectations(s2, theta, finer)
     residual, largest = points.residuals(s2, theta, fine)
-    step = -np.einsum("ijn,jn->in", inverse, residual)
+    step = _newton(inverse, residual)
     change = s2 * m.error_s2 * step[0] + theta * m.error_theta * step[1]
     distance = np.max(np.abs([change / fine.error, *step]), axis=0)
     return np.stack([fine.error, s2, theta, largest, distance])
@@ -277,7 +282,9 @@ def _careful(points, s2, theta):
         left = ~(residual <= TOLERANCE)  # or no number
         if not left.any():
             break
-        x, y = np.where(residual < 1.0, [x, y], points.start())
+        lost = ~(residual < 1.0)
+        if lost.any():
+            x[lost], y[lost] = points[lost].start()
         search = _Search(points[left], x[left], y[left], inner, STANDARD, _NEWTON_TOLERANCE)
         x[left], y[left] = search.run(max_steps)
     s2, theta = _polish(points, np.exp(x), np.exp(y))
@@ -374,7 +381,7 @@ class _Search:
         return points.linearise(s2, theta, points.moments(s2, theta, self.rule))
 
     def _finish(self, i, residual, jacobian):
-        step = -np.einsum("ijn,jn->in", _inverse(jacobian), residual)
+        step = _newton(_inverse(jacobian), residual)
         self.x[i] += step[0]
         self.y[i] += step[1]
 
