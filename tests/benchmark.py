@@ -4,9 +4,12 @@ The comparisons run the paper's solver and its gradient descent at their own set
 minutes.
 """
 
+import multiprocessing
 import platform
 import time
+from concurrent.futures import ProcessPoolExecutor
 
+import joblib
 import numpy as np
 import pytest
 import scipy
@@ -224,6 +227,56 @@ def test_training_against_a_data_loader(benchmark, capsys, network, n_samples, e
         print(f"  a DataLoader's loop  {n_samples * epochs / slow:10.0f} images/s")
         print(f"  ptft.vision          {n_samples * epochs / fast:10.0f} images/s")
         print(f"  ratio                {slow / fast:10.2f}")
+
+
+@pytest.mark.parametrize("fast", [False, True], ids=["float32", "bfloat16, channels last"])
+def test_networks_one_at_a_time_against_several(benchmark, capsys, fast):
+    """On a CPU: one network on all cores, or one a core, all at once."""
+    pytest.importorskip("torch")
+    n_cores = joblib.cpu_count()
+    rates = benchmark.pedantic(lambda: [_rates(1, n_cores, fast), _rates(n_cores, 1, fast)])
+    benchmark.extra_info["ratio"] = sum(rates[1]) / sum(rates[0])
+    with capsys.disabled():
+        print(f"\nResNet-18, batch 64, {'bfloat16, channels last' if fast else 'float32'}")
+        for (name, threads), found in zip(
+            (("one network", n_cores), (f"{n_cores} networks", 1)), rates, strict=True
+        ):
+            told = " + ".join(f"{rate:.0f}" for rate in found)
+            print(f"  {name} at a time, {threads} threads each  {told} images/s")
+        print(f"  ratio {sum(rates[1]) / sum(rates[0]):.2f}")
+
+
+def _rates(n_processes, threads, fast):
+    """Return the images/s of processes that train at the same time."""
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(n_processes, context) as pool:
+        ready = manager.Barrier(n_processes)
+        tasks = [pool.submit(_train_alone, threads, fast, ready) for _ in range(n_processes)]
+        return [task.result() for task in tasks]
+
+
+def _train_alone(threads, fast, ready):
+    import torch
+
+    from ptft.vision import model, training
+
+    torch.set_num_threads(threads)
+    batch, n_epochs = 64, 12
+    images = torch.randint(256, (2 * batch, 3, 32, 32), dtype=torch.uint8)
+    labels = torch.arange(len(images)) % 100
+    recipe = training.Recipe(
+        loss=0.0, batch=batch, max_epochs=1 + n_epochs, mixed_precision=fast, channels_last=fast
+    )
+    times = []
+
+    def report(epoch, loss):
+        if epoch == 1:  # what happens only once has happened
+            ready.wait()
+        times.append(time.perf_counter())
+
+    fit = training.train(model.resnet(seed=0), images, labels, recipe, [1], report=report)
+    assert fit.epochs == 1 + n_epochs
+    return n_epochs * len(images) / (times[-1] - times[0])
 
 
 def _plain_loop(pixels, labels, recipe, device):

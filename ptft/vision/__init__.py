@@ -12,6 +12,7 @@ command line is `python -m ptft vision --help`.
 - `plan`: what is pretrained and fine-tuned on what; the presets
 - `experiment`: a plan carried out in a folder
 - `hardware`: the device, its memory and its failures
+- `forecast`: how fast and how long, before it starts
 - `results`: tables and paired differences
 - `crossed`: what networks times pairs say about others
 - `command`: the command line

@@ -17,6 +17,8 @@ examples:
       the published setting; stop it and start it again at any time
   ptft vision results --preset paper --images pictures --shard 2/4 --device cuda:1
       one of four GPUs, on your own images, one folder a class
+  ptft vision results --preset paper --images pictures --forecast
+      how long that would take here; then stop
   ptft vision-table results --output results.csv
       one row a pair and setting, headed by what made them
 """
@@ -33,11 +35,13 @@ _FIELDS = {
 
 
 def add_vision(commands, formatter):
-    """Add the commands `vision` and `vision-table` to a parser's subcommands."""
+    """Add `vision`, `vision-table` and `vision-forecast` to a parser's subcommands."""
     text = "pretrain and fine-tune ResNet-18 on images; resumes"
     parser = commands.add_parser("vision", help=text, epilog=_EPILOG, formatter_class=formatter)
     _add_run(parser)
     add_table(commands.add_parser("vision-table", help="write results of vision as a table"))
+    text = "time a few steps of every preset of vision; write how long each would take"
+    _add_forecast(commands.add_parser("vision-forecast", help=text))
 
 
 def _add_run(parser):
@@ -50,12 +54,18 @@ def _add_run(parser):
     source.add_argument("--images", type=Path, metavar="FOLDER", help="one subfolder a class")
     text = "fetch CIFAR-100 into its folder if it is not there (169 MB)"
     parser.add_argument("--download", action="store_true", help=text)
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
-    parser.add_argument("--threads", type=int, default=2, help="of the CPU in pretraining (2)")
+    _add_device(parser)
     parser.add_argument("--jobs", type=int, default=1, help="processes that fine-tune (1)")
     parser.add_argument("--shard", default="1/1", metavar="I/N", help="the I-th of N parts (1/1)")
-    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars and no forecast")
+    text = "say how long it would take on this machine, after a few timed steps, and stop"
+    parser.add_argument("--forecast", action="store_true", help=text)
     _add_changes(parser.add_argument_group("changes to the preset"))
+
+
+def _add_device(parser):
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (cpu)")
+    parser.add_argument("--threads", type=int, default=2, help="of the CPU in pretraining (2)")
 
 
 def _add_changes(group):
@@ -88,6 +98,10 @@ def _run(options):
     settings = {"device": options.device, "threads": options.threads}
     study = Study(options.folder, plan, images, **settings)
     jobs = study.jobs(options.shard)
+    if options.forecast:
+        return print(_expected(study, jobs, options.jobs))
+    if not options.quiet:
+        print(_expected(study, jobs, options.jobs), file=sys.stderr, flush=True)
     study.run(jobs, n_jobs=options.jobs, progress=not options.quiet)
     print(f"{len(jobs) - len(study.pending(jobs))} of {len(jobs)} jobs are in {options.folder}")
     failed = Counter(study.failed(jobs).values())
@@ -97,6 +111,20 @@ def _run(options):
             f"some jobs failed ({told}): start again, if need be with fewer processes (--jobs), a "
             "smaller batch or --device cpu; finished work is kept"
         )
+
+
+def _expected(study, jobs, n_jobs):
+    """Return the forecast in words; what ends a training here must not end the run before it."""
+    from .forecast import forecast, told
+    from .hardware import failure
+
+    try:
+        return told(forecast(study, jobs, n_jobs)) or "nothing is left to do"
+    except Exception as error:
+        status = failure(error)
+        if status is None:
+            raise
+        return f"no forecast: {status}"
 
 
 def _plan(options):
@@ -178,6 +206,24 @@ def _table(options):
     facts = {"command": command + " --stages" * options.stages} | facts
     rows = results.joined([results.table(folder, options.stages) for folder in options.folders])
     provenance.write_table(rows, options.output, facts, "%.6g")
+
+
+def _add_forecast(parser):
+    parser.set_defaults(run=_forecast)
+    _add_device(parser)
+    parser.add_argument("--output", type=Path, help="CSV file to write (standard output)")
+
+
+def _forecast(options):
+    from ..sweeps import provenance
+    from . import hardware
+    from .forecast import of_presets
+
+    table = of_presets(options.device, options.threads)
+    words = f"vision-forecast --device {options.device} --threads {options.threads}"
+    facts = {"command": f"python -m ptft {words}"}
+    facts |= hardware.facts(hardware.available(options.device))
+    provenance.write_table(table, options.output, facts, "%.4g")
 
 
 def _words(plan, data):

@@ -22,7 +22,7 @@ with needs("vision"):  # before the imports below, which would ask for less
     import joblib
     import torch
 
-from ..sweeps import provenance, storage
+from ..sweeps import storage
 from ..sweeps.experiments import shard
 from ..sweeps.progress import Progress
 from . import hardware, representation
@@ -466,9 +466,7 @@ class _Clock:
 
     def __init__(self, folder, device):
         self.path, self.start = folder / f"run-{uuid.uuid4().hex[:8]}.json", time.monotonic()
-        self.facts = provenance.facts("numpy", "torch", "torchvision")
-        if device.type == "cuda":
-            self.facts["hardware"] += f", {torch.cuda.get_device_name(device)}"
+        self.facts = hardware.facts(device)
 
     def note(self):
         content = {"seconds": time.monotonic() - self.start, "facts": self.facts}

@@ -8,8 +8,9 @@ from ..errors import needs
 with needs("vision"):
     import torch
 
+from ..sweeps import provenance
 
-__all__ = ["FAILURES", "available", "failure", "forget", "peak_memory"]
+__all__ = ["FAILURES", "available", "facts", "failure", "forget", "peak_memory"]
 
 FAILURES = ("out of memory", "device lost")
 """What ends one training and need not end the next: statuses of what may be tried again."""
@@ -27,6 +28,23 @@ def available(device):
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         n = torch.cuda.device_count()
         raise ValueError(f"device must be there, got {device!r} where torch finds {n} GPUs")
+    return found
+
+
+def facts(device):
+    """Return commit, versions, date and hardware of this run, the GPU included.
+
+    Parameters
+    ----------
+    device : torch.device
+
+    Returns
+    -------
+    dict of str to str
+    """
+    found = provenance.facts("numpy", "torch", "torchvision")
+    if device.type == "cuda":
+        found["hardware"] += f", {torch.cuda.get_device_name(device)}"
     return found
 
 
