@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tiny_vision import colours, plan, tiny
+from tiny_vision import colours, plan, tiny, use_tiny
 
 import ptft.vision
 from ptft.command import main
@@ -187,7 +187,7 @@ def test_interrupted_study_resumes_to_the_same_table(folder, tmp_path, monkeypat
 
 _SCRIPT = """
 import sys
-from tiny_vision import colours, plan, tiny
+from tiny_vision import colours, plan, tiny, use_tiny
 from ptft.vision import training
 from ptft.vision.experiment import Study
 training._SAVE_EVERY = -1.0
@@ -520,10 +520,7 @@ def test_swept_rows_and_their_names():
 def tiny_preset(monkeypatch):
     """Make `smoke` a plan of seconds on a tiny network."""
     small = plan(n_splits=1, n_held_out=3, samples=(4,), settings=one_at_a_time(gamma=(2.0,)))
-    monkeypatch.setitem(PRESETS, "smoke", replace(small, per_class=(2, 1)))
-    monkeypatch.setattr(
-        Study.__init__, "__kwdefaults__", Study.__init__.__kwdefaults__ | {"network": tiny}
-    )
+    use_tiny(monkeypatch, replace(small, per_class=(2, 1)))
 
 
 def test_run_and_table(tmp_path, capsys, tiny_preset):

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny_vision import colours, plan, tiny
+from tiny_vision import colours, plan, tiny, use_tiny
 
 from ptft.command import main
 from ptft.sweeps import provenance
 from ptft.vision import forecast as forecasts
 from ptft.vision.experiment import Study
 from ptft.vision.forecast import forecast
-from ptft.vision.plan import PRESETS, one_at_a_time
+from ptft.vision.plan import one_at_a_time
 from ptft.vision.training import Recipe
 
 IMAGES = colours()
@@ -92,9 +92,7 @@ def test_what_is_on_record_counts(tmp_path, timed):
 @pytest.fixture
 def small_preset(monkeypatch):
     """Make `smoke` a plan of seconds on a tiny network."""
-    monkeypatch.setitem(PRESETS, "smoke", plan(n_splits=1, samples=(4,), per_class=(2, 1)))
-    options = Study.__init__.__kwdefaults__ | {"network": tiny}
-    monkeypatch.setattr(Study.__init__, "__kwdefaults__", options)
+    use_tiny(monkeypatch, plan(n_splits=1, samples=(4,), per_class=(2, 1)))
 
 
 def test_it_is_said_before_the_start(tmp_path, capsys, small_preset):

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from ptft.vision.data import Images
-from ptft.vision.plan import Plan, one_at_a_time
+from ptft.vision.experiment import Study
+from ptft.vision.plan import PRESETS, Plan, one_at_a_time
 from ptft.vision.training import Recipe
 
 
@@ -60,3 +61,10 @@ def plan(**changes):
         "fine_tuning": Recipe(learning_rate=0.05, max_epochs=3),
     }
     return Plan(**(defaults | changes))
+
+
+def use_tiny(monkeypatch, small):
+    """Make the preset `smoke` another plan, on a tiny network."""
+    monkeypatch.setitem(PRESETS, "smoke", small)
+    options = Study.__init__.__kwdefaults__ | {"network": tiny}
+    monkeypatch.setattr(Study.__init__, "__kwdefaults__", options)
