@@ -187,7 +187,7 @@ def test_interrupted_study_resumes_to_the_same_table(folder, tmp_path, monkeypat
 
 _SCRIPT = """
 import sys
-from tiny_vision import colours, plan, tiny, use_tiny
+from tiny_vision import colours, plan, tiny
 from ptft.vision import training
 from ptft.vision.experiment import Study
 training._SAVE_EVERY = -1.0
@@ -304,7 +304,7 @@ def test_a_failed_job_is_recorded_and_tried_again(folder, tmp_path, monkeypatch,
     assert list(failed.values()) == [status, status]
     assert set(failed) == set(mine.pending(mine.jobs()))
     lost = found[found.status == status]
-    assert len(lost) == sum(len(experiment._settings(PLAN, job)) for job in failed)
+    assert len(lost) == sum(len(experiment.settings_of(PLAN, job)) for job in failed)
     assert lost.accuracy_running.isna().all()
     assert len(found) == len(results.table(folder))
     run(tmp_path / "a")

@@ -30,7 +30,7 @@ from . import model as networks
 from .plan import ORDER, PRETRAINING, Job, chosen, entropy, pretraining_name, splits
 from .training import Fit, load, save, train
 
-__all__ = ["Study", "code_version", "ending", "fine_tune"]
+__all__ = ["Study", "code_version", "ending", "fine_tune", "keep", "settings_of"]
 
 _CODE = ("data", "experiment", "glyphs", "model", "pictures", "plan", "representation", "training")
 
@@ -50,6 +50,13 @@ def ending(network_path):
     both, and need not read 45 MB to learn this.
     """
     return storage.read_json(Path(network_path).with_suffix(".json"))
+
+
+def keep(network_path, net, n_classes, end):
+    """Write a pretrained network, after how its pretraining ended, as `ending` reads it."""
+    path = Path(network_path)
+    storage.write(path.with_suffix(".json"), json.dumps(end))
+    save(path, {"model": net.state_dict(), "n_classes": n_classes})
 
 
 # --- One job -------------------------------------------------------------------------------------
@@ -127,7 +134,7 @@ def fine_tune(plan, job, train_part, test_part, network_path, device, network=ne
         that diverged has no accuracies and no representation; None stands for those of outputs or
         features that overflow.
     """
-    settings = _settings(plan, job)
+    settings = settings_of(plan, job)
     if ending(network_path)["fit"]["status"] == "diverged":
         return [_lost(s, "pretraining diverged") for s in settings]
     task = _task_of(plan, job, train_part, test_part, device)
@@ -179,7 +186,8 @@ def _fine_tune_one(plan, job, task, setting, net, before):
     )
 
 
-def _settings(plan, job):
+def settings_of(plan, job):
+    """Return the settings of a plan that start from a job's network."""
     return [s for s in plan.settings if (s.kappa, s.c) == (job.kappa, job.c)]
 
 
@@ -377,7 +385,7 @@ class Study:
         unfinished = path.with_suffix(".unfinished.pt")
         hardware.forget(self.device)
         with self._shown(pretraining, progress) as shown:
-            images, labels = map(self._tensor, self._pretraining_images(split))
+            images, labels = map(self._tensor, self.pretraining_images(split))
             key = entropy(self.plan, ORDER, split)
             options = {"checkpoint": unfinished, "report": _reporter(shown), "norm": self.plan.norm}
             fit = train(net, images, labels, self.plan.pretraining, key, **options)
@@ -385,8 +393,7 @@ class Study:
             if fit.status != "diverged":
                 end["accuracy"] = self._accuracy(net, split)
             end["memory"] = hardware.peak_memory(self.device)
-        storage.write(path.with_suffix(".json"), json.dumps(end))
-        save(path, {"model": net.state_dict(), "n_classes": len(self.images.classes)})
+        keep(path, net, len(self.images.classes), end)
         unfinished.unlink(missing_ok=True)
         return fit
 
@@ -395,14 +402,15 @@ class Study:
         seed = source.generate_state(self.plan.initialisation + 1)[-1]
         return self.network(len(self.images.classes), int(seed)).to(self.device)
 
-    def _pretraining_images(self, split, part="train"):
+    def pretraining_images(self, split, part="train"):
+        """Return images and labels of the classes that a split does not hold out."""
         held_out = self.splits[split][0]
         classes = [k for k in range(len(self.images.classes)) if k not in held_out]
         return self.images.of(classes, part, self.plan.per_class[part == "test"])
 
     def _accuracy(self, net, split):
         """Return the accuracy on test images of the classes pretrained on."""
-        images, labels = self._pretraining_images(split, "test")
+        images, labels = self.pretraining_images(split, "test")
         outputs, _ = representation.examine(net, self._tensor(images))
         return _accuracy(outputs, labels)
 
@@ -456,7 +464,7 @@ def _failed_path(path):
 
 
 def _record_failure(path, plan, job, status, error):
-    rows = [_lost(setting, status) for setting in _settings(plan, job)]
+    rows = [_lost(setting, status) for setting in settings_of(plan, job)]
     content = {"job": asdict(job), "rows": rows, "error": str(error)}
     storage.write(_failed_path(path), json.dumps(content))
 

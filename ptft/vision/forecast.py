@@ -5,7 +5,6 @@ precision. How many epochs a training needs nobody knows before it ends: until a
 networks and results to go by, `USUAL_EPOCHS` are taken.
 """
 
-import json
 import multiprocessing
 import statistics
 import time
@@ -25,9 +24,9 @@ with needs("vision"):
 
 from ..sweeps import storage
 from . import data, hardware
-from .experiment import Study, ending, fine_tune
+from .experiment import Study, ending, fine_tune, keep, settings_of
 from .plan import PRESETS, Job, Multipliers
-from .training import save, train
+from .training import train
 
 __all__ = ["STAGES", "USUAL_EPOCHS", "forecast", "of_presets", "told"]
 
@@ -47,6 +46,9 @@ class _Stage(NamedTuple):
     memory: float
 
 
+_NOTHING = _Stage(0, float("nan"), float("nan"), 0.0, 0.0, float("nan"))
+
+
 def forecast(study, jobs, n_jobs=1):
     """Time a few steps, and return how long what is pending would take.
 
@@ -64,12 +66,9 @@ def forecast(study, jobs, n_jobs=1):
         One row for each of `STAGES`: `trainings` that are pending; `images_per_second` of one
         process; the `epochs` that each is taken to need; `hours`; `hours_at_most`, if every
         training goes on for all the epochs that the plan allows; and `memory`, the most GiB that
-        were in use. The rates are NaN where nothing is pending.
+        were in use. Where nothing is pending nothing is timed, and what is measured is NaN.
     """
     pending = study.pending(jobs)
-    if not pending:
-        nothing = _Stage(0, float("nan"), float("nan"), 0.0, 0.0, float("nan"))
-        return pd.DataFrame([nothing, nothing], index=STAGES)
     hardware.forget(study.device)
     with _threads(study.threads):
         first = _of_pretraining(study, pending)
@@ -162,9 +161,9 @@ def _endless(recipe, n_epochs):
 def _of_pretraining(study, pending):
     starts = {job.pretraining for job in pending}
     starts = [start for start in starts if not storage.is_whole(study.network_path(start))]
-    recipe, held_out = study.plan.pretraining, study.splits[0][0]
-    classes = [k for k in range(len(study.images.classes)) if k not in held_out]
-    part = study.images.of(classes, "train", study.plan.per_class[0])
+    if not starts:
+        return _NOTHING
+    recipe, part = study.plan.pretraining, study.pretraining_images(0)
     images, labels = (torch.from_numpy(array).to(study.device) for array in part)
     timed = slice(0, 2 * recipe.batch)
     rate = len(images[timed]) / _epoch(study, images[timed], labels[timed])
@@ -188,12 +187,14 @@ def _epoch(study, images, labels):
 
 
 def _of_fine_tuning(study, jobs, pending, n_jobs):
+    if not pending:
+        return _NOTHING
     recipe, most = study.plan.fine_tuning, 2 * study.plan.fine_tuning.batch
     sizes = {min(job.n_samples, most) for job in pending}
     timed = {n: _timed(study, n) for n in sorted({min(sizes), max(sizes)})}
     done = [path for path in map(study.path, jobs) if storage.is_whole(path)]
     epochs = _usual([row for path in done for row in storage.read_json(path)["rows"]], recipe)
-    counts = [_n_settings(study.plan, job) for job in pending]
+    counts = [len(settings_of(study.plan, job)) for job in pending]
     split = min(n_jobs, joblib.cpu_count()) if study.device.type == "cpu" else 1
     hours, at_most = (
         sum(_cost(job.n_samples, k, timed, e) for job, k in zip(pending, counts, strict=True))
@@ -202,10 +203,6 @@ def _of_fine_tuning(study, jobs, pending, n_jobs):
     )
     n, (seconds, _) = max(timed.items())
     return _Stage(sum(counts), n / seconds, epochs, hours, at_most, _memory(study.device))
-
-
-def _n_settings(plan, job):
-    return sum((setting.kappa, setting.c) == job.pretraining[1:] for setting in plan.settings)
 
 
 def _timed(study, n_samples):
@@ -220,8 +217,7 @@ def _timed(study, n_samples):
     net = study.network(len(study.images.classes), 0)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "network.pt"
-        save(path, {"model": net.state_dict(), "n_classes": len(study.images.classes)})
-        storage.write(path.with_suffix(".json"), json.dumps({"fit": {"status": "unconverged"}}))
+        keep(path, net, len(study.images.classes), {"fit": {"status": "unconverged"}})
         start = time.perf_counter()
         rows = fine_tune(plan, job, *parts, path, study.device, study.network)
         seconds = time.perf_counter() - start
